@@ -1,0 +1,67 @@
+"""Make the roles of Howdah, and a database that its owner role owns. Idempotent; run by an administrator.
+
+Roles belong to the whole cluster, so migrations cannot make them: they only GRANT.
+"""
+
+from typing import Final
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+OWNER: Final = "howdah_owner"
+SERVICES: Final = ("ingest", "scheduler", "executor", "notifier")
+PRODUCER: Final = "howdah_producer"
+
+# Set on the roles, because a pooler in transaction mode drops what a session sets.
+_ROLE_SETTINGS: Final = {
+    "timezone": "UTC",
+    "statement_timeout": "30s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+
+
+class RolePasswords(msgspec.Struct, frozen=True):
+    """A password for each login role."""
+
+    owner: str
+    ingest: str
+    scheduler: str
+    executor: str
+    notifier: str
+    producer: str
+
+
+def service_role(service: str) -> str:
+    """Return the role that a service logs in as."""
+    return f"howdah_{service}"
+
+
+def bootstrap_roles(admin: psycopg.Connection, passwords: RolePasswords) -> None:
+    """Make the roles where they are lacking, and set their passwords and settings."""
+    for name, password in msgspec.structs.asdict(passwords).items():
+        role = sql.Identifier(f"howdah_{name}")
+        known = admin.execute("select 1 from pg_roles where rolname = %s", [f"howdah_{name}"]).fetchone()
+        if known is None:
+            admin.execute(sql.SQL("create role {} login").format(role))
+        admin.execute(
+            sql.SQL("alter role {} login noinherit nosuperuser nocreatedb nocreaterole password {}").format(
+                role, sql.Literal(password)
+            )
+        )
+        settings = {"timezone": "UTC"} if name == "owner" else _ROLE_SETTINGS
+        for setting, value in settings.items():
+            admin.execute(
+                sql.SQL("alter role {} set {} = {}").format(role, sql.Identifier(setting), sql.Literal(value))
+            )
+
+
+def create_database(admin: psycopg.Connection, name: str) -> None:
+    """Make the database, owned by the owner role and closed to everybody but Howdah's roles."""
+    database = sql.Identifier(name)
+    if admin.execute("select 1 from pg_database where datname = %s", [name]).fetchone() is None:
+        admin.execute(sql.SQL("create database {} owner {}").format(database, sql.Identifier(OWNER)))
+    admin.execute(sql.SQL("revoke all on database {} from public").format(database))
+    for role in (*map(service_role, SERVICES), PRODUCER):
+        admin.execute(sql.SQL("grant connect on database {} to {}").format(database, sql.Identifier(role)))

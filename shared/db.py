@@ -1,0 +1,182 @@
+"""PostgreSQL: pools, single statements, transactions. The one hand-written module that knows psycopg.
+
+Connections are in autocommit: a single statement is its own transaction, in one round trip.
+"""
+
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+import anyio
+import msgspec
+import psycopg
+from psycopg import AsyncConnection, errors
+from psycopg.types.enum import EnumInfo, register_enum
+from psycopg.types.json import set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from shared.errors import DatabaseUnavailableError
+from shared.queries.models import ENUMS
+
+logger = logging.getLogger(__name__)
+
+Connection = AsyncConnection[Any]
+Pool = AsyncConnectionPool[Connection]
+T = TypeVar("T")
+
+# Notice a dead peer within about 25 s, also when no packet comes back at all.
+TCP_OPTIONS: Final[dict[str, int]] = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+_ACQUIRE_SECONDS: Final = 10.0
+_STATEMENT_SECONDS: Final = 35.0  # just above the roles' statement_timeout, which answers first
+_TRIES_AFTER_CONFLICT: Final = 5
+
+_encode_json = msgspec.json.Encoder().encode
+
+
+def _register_json(connection: Connection) -> None:
+    set_json_dumps(_encode_json, connection)
+    set_json_loads(msgspec.json.decode, connection)
+
+
+class EnumCatalog:
+    """The enums' type ids, read from the database once and then registered on every connection."""
+
+    def __init__(self) -> None:
+        self._known: list[tuple[EnumInfo, type[StrEnum]]] | None = None
+
+    async def register(self, connection: Connection) -> None:
+        """Make the connection read and write the schema's enums as their Python types."""
+        if self._known is None:
+            known: list[tuple[EnumInfo, type[StrEnum]]] = []
+            for name, python_type in ENUMS:
+                info = await EnumInfo.fetch(connection, name)
+                if info is not None:  # else the schema is older than this code, which check_schema reports
+                    known.append((info, python_type))
+            self._known = known
+        for info, python_type in self._known:
+            register_enum(info, connection, python_type, mapping={member: member.value for member in python_type})
+
+
+async def _configure(connection: Connection, enums: EnumCatalog) -> None:
+    _register_json(connection)
+    await enums.register(connection)
+
+
+@asynccontextmanager
+async def open_pool(
+    dsn: str, *, name: str, max_size: int, min_size: int = 1, prepare_statements: bool = True
+) -> AsyncIterator[Pool]:
+    """Open a pool of autocommit connections that is usable even while the database is away.
+
+    `name` is shown as application_name in pg_stat_activity.
+    """
+    enums = EnumCatalog()
+
+    async def configure(connection: Connection) -> None:
+        await _configure(connection, enums)
+
+    options: dict[str, Any] = {"autocommit": True, "application_name": name, **TCP_OPTIONS}
+    if not prepare_statements:
+        options["prepare_threshold"] = None
+    pool: Pool = AsyncConnectionPool(
+        dsn,
+        kwargs=options,
+        min_size=min_size,
+        max_size=max_size,
+        configure=configure,
+        open=False,
+        timeout=_ACQUIRE_SECONDS,
+        reconnect_timeout=30,
+        max_idle=60,
+    )
+    await pool.open(wait=False)
+    try:
+        yield pool
+    finally:
+        with anyio.CancelScope(shield=True):
+            await pool.close(timeout=5)
+
+
+@asynccontextmanager
+async def open_connection(dsn: str, *, name: str) -> AsyncIterator[Connection]:
+    """Open one autocommit connection of one's own, outside any pool.
+
+    Raises `DatabaseUnavailableError`.
+    """
+    try:
+        connection: Connection = await AsyncConnection.connect(
+            dsn, autocommit=True, application_name=name, **TCP_OPTIONS
+        )
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailableError(str(error)) from error
+    try:
+        await _configure(connection, EnumCatalog())
+        yield connection
+    finally:
+        with anyio.CancelScope(shield=True):
+            await connection.close()
+
+
+_UNAVAILABLE: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    PoolTimeout,
+    PoolClosed,
+    TooManyRequests,
+    TimeoutError,
+)
+_CONFLICTS: Final = (errors.DeadlockDetected, errors.SerializationFailure)
+
+
+async def query(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
+    """Run one statement on a pooled connection, as its own transaction.
+
+    It is shielded from cancellation, so that its answer is never thrown away; a deadline ends it instead.
+    Raises `DatabaseUnavailableError`: whether the statement took effect is then unknown.
+    """
+    return await _attempt(pool, body)
+
+
+async def in_transaction(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
+    """Run `body` in one transaction; all of it is done, or nothing. `body` may run again after a conflict.
+
+    Raises `DatabaseUnavailableError`.
+    """
+
+    async def in_block(connection: Connection) -> T:
+        async with connection.transaction():
+            return await body(connection)
+
+    return await _attempt(pool, in_block)
+
+
+async def _attempt(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
+    for tries_left in reversed(range(_TRIES_AFTER_CONFLICT)):
+        try:
+            with anyio.fail_after(_STATEMENT_SECONDS, shield=True):
+                async with pool.connection() as connection:
+                    return await body(connection)
+        except _CONFLICTS as error:
+            if not tries_left:
+                raise DatabaseUnavailableError(f"still in conflict after several tries: {error}") from error
+            await anyio.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - not for secrets
+        except _UNAVAILABLE as error:
+            raise DatabaseUnavailableError(f"{type(error).__name__}: {error}".strip()) from error
+    raise AssertionError("unreachable")
+
+
+async def listen(connection: Connection, channels: Iterable[str]) -> None:
+    """Subscribe the connection to notification channels."""
+    for channel in channels:
+        await connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))

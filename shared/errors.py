@@ -1,0 +1,25 @@
+"""The errors that Howdah expects. Everything else escapes, is logged once, and ends its request or process."""
+
+
+class HowdahError(Exception):
+    """Root of the errors that Howdah raises on purpose."""
+
+
+class ConfigurationError(HowdahError):
+    """Settings are missing or malformed; the message lists every one of them, by name."""
+
+
+class SchemaMismatchError(HowdahError):
+    """The database's schema and this code do not fit each other; the message says which must move."""
+
+
+class DatabaseUnavailableError(HowdahError):
+    """PostgreSQL did not answer: try again later."""
+
+
+class LeaseLostError(HowdahError):
+    """The job is no longer ours: its claim epoch or its executor has moved on. Stop working on it."""
+
+
+class SealError(HowdahError):
+    """A sealed value cannot be opened: unknown key id, or the ciphertext was altered or moved."""

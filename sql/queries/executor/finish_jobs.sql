@@ -1,0 +1,107 @@
+-- name: FinishJobs :many
+-- running → succeeded | failed | canceled | scheduled | dead | ready, by next_job_state, where the claim epoch
+-- still holds; ends the attempts. A job that is missing from the answer was not ours any more, or is final already.
+-- Sentinels, since arrays carry no NULL here: exit code -1, error '', result JSON null; retry_in_seconds < 0: not retryable.
+-- Locks: the job rows, then the attempt rows.
+with ending as (
+    select u.job_id, u.epoch, u.outcome, u.exit_code, u.error, u.result, u.retry_in_seconds
+    from rows from (
+        unnest(@job_ids::uuid[]),
+        unnest(@epochs::integer[]),
+        unnest(@outcomes::attempt_outcome[]),
+        unnest(@exit_codes::integer[]),
+        unnest(@errors::text[]),
+        unnest(@results::jsonb[]),
+        unnest(@retry_in_seconds::float8[])
+    ) as u (job_id, epoch, outcome, exit_code, error, result, retry_in_seconds)
+),
+decided as (
+    select
+        j.id,
+        e.epoch,
+        e.outcome,
+        e.retry_in_seconds,
+        counted.attempts_used,
+        next_job_state(
+            e.outcome,
+            e.retry_in_seconds >= 0,
+            j.cancel_requested_at is not null,
+            counted.attempts_used,
+            j.max_attempts,
+            j.losses,
+            j.max_losses,
+            j.run_id is not null
+        ) as next_state
+    from ending e
+    join job j on j.id = e.job_id and j.claim_epoch = e.epoch and j.state = 'running'
+    cross join lateral (
+        select (
+            j.attempts_used + case when e.outcome in ('handed_back', 'canceled') then 0 else 1 end
+        )::integer as attempts_used
+    ) counted
+    order by j.id
+    for update of j
+),
+moved as (
+    update job j
+    set
+        state = d.next_state,
+        reason = case
+            when d.next_state in ('succeeded', 'ready') then null
+            when d.next_state = 'scheduled' then 'retry'
+            when d.next_state = 'canceled' then 'canceled'
+            else d.outcome::text
+        end,
+        executor_id = null,
+        attempts_used = d.attempts_used,
+        run_at = case
+            when d.next_state = 'scheduled' then now() + make_interval(secs => d.retry_in_seconds)
+            else j.run_at
+        end,
+        claim_order = case
+            when d.next_state = 'scheduled'
+                then claim_order_of(now() + make_interval(secs => d.retry_in_seconds), j.priority)
+            else j.claim_order
+        end,
+        finished_at = case when d.next_state in ('scheduled', 'ready') then null else now() end
+    from decided d
+    where j.id = d.id
+        and j.claim_epoch = d.epoch
+        and j.state = 'running'
+    returning j.id, j.claim_epoch, j.run_id, j.state
+),
+ended as (
+    update attempt a
+    set
+        ended_at = now(),
+        outcome = e.outcome,
+        exit_code = nullif(e.exit_code, -1),
+        error = nullif(e.error, ''),
+        result = nullif(e.result, 'null'::jsonb)
+    from ending e
+    join moved m on m.id = e.job_id
+    where a.job_id = e.job_id
+        and a.epoch = e.epoch
+    returning a.job_id
+),
+told as (
+    insert into audit_event (name, actor, run_id, job_id, detail)
+    select
+        'job.finished', 'executor:' || (@executor_id::uuid)::text, m.run_id, m.id,
+        jsonb_build_object('state', m.state, 'epoch', m.claim_epoch)
+    from moved m
+    where m.run_id is not null
+    returning (select ring('event_recorded'))
+)
+select
+    m.id as job_id,
+    m.state,
+    (case when m.state = 'ready' then (select ring('job_ready')) else (select ring('job_finished')) end)::boolean as rung
+from moved m;
+
+-- name: ReadJobEnds :many
+-- What the books say of jobs whose finish was refused: final under our epoch means that the answer was lost.
+select j.id as job_id, j.state, j.claim_epoch as epoch, a.ended_at as attempt_ended_at, a.outcome
+from rows from (unnest(@job_ids::uuid[]), unnest(@epochs::integer[])) as u (job_id, epoch)
+join job j on j.id = u.job_id
+join attempt a on a.job_id = u.job_id and a.epoch = u.epoch;

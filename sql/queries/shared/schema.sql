@@ -1,0 +1,12 @@
+-- name: ReadSchemaVersion :one
+-- The newest applied migration, and the oldest code that may run with it. Also what health asks.
+-- @required
+select
+    applied_schema_version()::text as version,
+    c.min_code_version
+from schema_contract c;
+
+-- name: ReadServerClock :one
+-- The time of the database's clock, in which leases and due times are kept.
+-- @required
+select now()::timestamptz as read_at;
