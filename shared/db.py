@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import anyio
 import msgspec
 import psycopg
-from psycopg import AsyncConnection, errors
+from psycopg import AsyncConnection, errors, sql
 from psycopg.types.enum import EnumInfo, register_enum
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
@@ -40,6 +40,8 @@ TCP_OPTIONS: Final[dict[str, int]] = {
 _ACQUIRE_SECONDS: Final = 10.0
 _STATEMENT_SECONDS: Final = 35.0  # just above the roles' statement_timeout, which answers first
 _TRIES_AFTER_CONFLICT: Final = 5
+_QUIET_SECONDS: Final = 20.0
+_SIGN_OF_LIFE_SECONDS: Final = 5.0
 
 _encode_json = msgspec.json.Encoder().encode
 
@@ -176,7 +178,20 @@ async def _attempt(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
     raise AssertionError("unreachable")
 
 
-async def listen(connection: Connection, channels: Iterable[str]) -> None:
-    """Subscribe the connection to notification channels."""
-    for channel in channels:
-        await connection.execute(psycopg.sql.SQL("listen {}").format(psycopg.sql.Identifier(channel)))
+async def listen(connection: Connection, channels: Iterable[str]) -> AsyncIterator[str]:
+    """Yield the channel of each notification, for ever; the empty string once the subscriptions stand.
+
+    Asks the server for a sign of life when it has been quiet: a half-open connection would be waited on for ever.
+    Raises `DatabaseUnavailableError`.
+    """
+    try:
+        for channel in channels:
+            await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
+        yield ""
+        while True:
+            async for notification in connection.notifies(timeout=_QUIET_SECONDS):
+                yield notification.channel
+            with anyio.fail_after(_SIGN_OF_LIFE_SECONDS):
+                await connection.execute("select")
+    except _UNAVAILABLE as error:
+        raise DatabaseUnavailableError(f"{type(error).__name__}: {error}".strip()) from error

@@ -1,4 +1,5 @@
 -- name: BeatExecutor :one
+-- moves executor: active → draining
 -- Raise the beat and learn which running jobs are to be canceled. No row: a scheduler has declared us lost.
 -- Locks: the executor's own row.
 with beaten as (
@@ -21,7 +22,8 @@ select array(
 from beaten b;
 
 -- name: LeaveExecutor :execrows
--- active|draining → left, once nothing runs here any more.
+-- moves executor: active | draining → left
+-- Once nothing runs here any more.
 update executor e
 set
     state = 'left',

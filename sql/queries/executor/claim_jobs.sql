@@ -1,5 +1,6 @@
 -- name: ClaimJobs :many
--- ready → running, at most `slots` of each queue, oldest claim order first; opens an attempt for each.
+-- moves job: ready → running
+-- At most `slots` of each queue, oldest claim order first; opens an attempt for each.
 -- Locks: the claimed job rows (SKIP LOCKED). They are found again by ctid, which an old snapshot does not slow down.
 -- @nullable pipeline_id pipeline_name run_number event ref branch commit_sha before_sha author title
 -- @nullable repository_url default_branch file_path pipeline_env sealed_git_credential key_id run_id

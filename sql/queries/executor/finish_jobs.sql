@@ -1,6 +1,6 @@
 -- name: FinishJobs :many
--- running → succeeded | failed | canceled | scheduled | dead | ready, by next_job_state, where the claim epoch
--- still holds; ends the attempts. A job that is missing from the answer was not ours any more, or is final already.
+-- moves job: running → succeeded | failed | canceled | scheduled | dead | ready
+-- By next_job_state, where the claim epoch still holds; ends the attempts. A job that is missing from the answer was not ours any more, or is final already.
 -- Sentinels, since arrays carry no NULL here: exit code -1, error '', result JSON null; retry_in_seconds < 0: not retryable.
 -- Locks: the job rows, then the attempt rows.
 with ending as (

@@ -1,5 +1,6 @@
 -- name: ReconcileJobs :many
--- running → ready (or canceled), free, for jobs that the books give to this executor and that it does not hold: the answer to their
+-- moves job: running → ready | canceled
+-- Free, for jobs that the books give to this executor and that it does not hold: the answer to their
 -- claim was lost. Must not overlap a claim of the same executor. Locks: job rows of this executor.
 with held as (
     select u.job_id, u.epoch

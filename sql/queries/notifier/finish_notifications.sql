@@ -1,5 +1,6 @@
 -- name: FinishNotifications :execrows
--- pending → delivered | dead, or still pending with a later due time, where the claim still holds. Sentinels: error '' for none;
+-- moves notification: pending → delivered | dead
+-- Or still pending with a later due time, where the claim still holds. Sentinels: error '' for none;
 -- retry_in_seconds is read for `pending` only. Locks: notification rows.
 update notification n
 set

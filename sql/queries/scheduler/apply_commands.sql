@@ -15,8 +15,8 @@ where r.id = @run_id::uuid
     and r.finished_at is null;
 
 -- name: CancelJobs :one
--- Waiting jobs of a locked run → canceled at once; running ones get the flag, which their executor's heartbeat brings. All jobs, or
--- one. Returns how many of each. Locks: the job rows, by id.
+-- moves job: blocked | scheduled | ready → canceled
+-- Waiting jobs of a locked run, all or one, end at once; running ones get the flag, which their executor's heartbeat brings. Returns how many of each. Locks: the job rows, by id.
 -- @required
 with wanted as (
     select j.id, j.state

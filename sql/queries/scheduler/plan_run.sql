@@ -57,7 +57,8 @@ from inserted i
 where i.state = 'ready';
 
 -- name: StartRun :exec
--- requested → running: its plan has been applied.
+-- moves run: requested → running
+-- Its plan has been applied.
 update run r
 set
     state = 'running',

@@ -1,5 +1,6 @@
 -- name: PromoteJobs :one
--- scheduled → ready for jobs that are due, oldest first. Returns how many, and in how many seconds the next is due.
+-- moves job: scheduled → ready
+-- Those that are due, oldest first. Returns how many, and in how many seconds the next is due.
 -- Locks: the job rows (SKIP LOCKED).
 -- @required
 -- @nullable next_due_in_seconds

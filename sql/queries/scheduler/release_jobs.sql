@@ -20,7 +20,8 @@ where j.run_id = @run_id::uuid
 order by s.position;
 
 -- name: ReleaseJobs :execrows
--- blocked → ready. The run is locked.
+-- moves job: blocked → ready
+-- The run is locked.
 with released as (
     update job j
     set
@@ -36,7 +37,8 @@ select r.id, (select ring('job_ready')) as rung
 from released r;
 
 -- name: SkipJobs :execrows
--- blocked → skipped, for the reasons given. The run is locked.
+-- moves job: blocked → skipped
+-- For the reasons given. The run is locked.
 update job j
 set
     state = 'skipped',
@@ -53,13 +55,3 @@ update job j
 set settled = true
 where j.id = any(@job_ids::uuid[])
     and j.finished_at is not null;
-
--- name: EndRun :execrows
--- requested|running → succeeded | failed | canceled | skipped. The run is locked.
-update run r
-set
-    state = @state::run_state,
-    reason = nullif(@reason::text, ''),
-    finished_at = now()
-where r.id = @run_id::uuid
-    and r.finished_at is null;

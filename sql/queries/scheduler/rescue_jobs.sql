@@ -10,7 +10,8 @@ from executor e
 where e.ended_at is null;
 
 -- name: DeclareLost :many
--- active|draining → lost, if the beat has not moved since it was seen. Locks: executor rows.
+-- moves executor: active | draining → lost
+-- If the beat has not moved since it was seen. Locks: executor rows.
 with declared as (
     update executor e
     set
@@ -32,7 +33,8 @@ select d.id as executor_id, d.name
 from declared d;
 
 -- name: RescueJobs :many
--- running → ready | failed | dead | canceled, for jobs whose executor has ended, also when it claimed them in the very moment of
+-- moves job: running → ready | failed | dead | canceled
+-- Jobs whose executor has ended, also when it claimed them in the very moment of
 -- being declared lost. Locks: the job rows (SKIP LOCKED), then their attempts.
 with orphaned as (
     select j.id, j.claim_epoch, (j.losses + 1)::smallint as losses,

@@ -5,8 +5,3 @@ select
     applied_schema_version()::text as version,
     c.min_code_version
 from schema_contract c;
-
--- name: ReadServerClock :one
--- The time of the database's clock, in which leases and due times are kept.
--- @required
-select now()::timestamptz as read_at;

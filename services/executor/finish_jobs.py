@@ -1,0 +1,108 @@
+"""Writing down how jobs ended: all that have gathered while the last statement was under way, in the next one."""
+
+import logging
+from typing import Final
+
+import anyio
+import msgspec
+
+from services.executor.queries.finish_jobs import finish_jobs as record_ends
+from services.executor.queries.finish_jobs import read_job_ends
+from shared.db import Pool, query
+from shared.errors import DatabaseUnavailableError
+from shared.ids import ExecutorId, JobId
+from shared.loop import backoff_seconds
+from shared.queries.models import AttemptOutcome, JobState
+
+logger = logging.getLogger(__name__)
+
+_BATCH: Final = 200
+NOT_RETRYABLE: Final = -1.0
+
+
+class AttemptEnd(msgspec.Struct, frozen=True):
+    """How one attempt ended."""
+
+    outcome: AttemptOutcome
+    exit_code: int | None = None
+    error: str = ""
+    result: object = None
+    # Seconds until the next try, for an outcome that may be tried again; negative: it may not.
+    retry_in_seconds: float = NOT_RETRYABLE
+
+
+class _Pending:
+    def __init__(self, job_id: JobId, epoch: int, end: AttemptEnd) -> None:
+        self.job_id = job_id
+        self.epoch = epoch
+        self.end = end
+        self.state: JobState | None = None
+        self.answered = anyio.Event()
+
+
+class Finisher:
+    """Collects ends, and writes them in batches until each has been answered; a database that is away is waited for."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._pending: list[_Pending] = []
+        self._arrived = anyio.Event()
+
+    async def finish(self, job_id: JobId, epoch: int, end: AttemptEnd) -> JobState | None:
+        """Return the state that the end led to; None if the job was not ours any more."""
+        pending = _Pending(job_id, epoch, end)
+        self._pending.append(pending)
+        self._arrived.set()
+        await pending.answered.wait()
+        return pending.state
+
+    async def run(self, executor_id: ExecutorId) -> None:
+        """Write what arrives, until canceled."""
+        failures = 0
+        while True:
+            await self._arrived.wait()
+            self._arrived = anyio.Event()
+            while self._pending:
+                batch = self._pending[:_BATCH]
+                try:
+                    await self._write(executor_id, batch)
+                except DatabaseUnavailableError as error:
+                    failures += 1
+                    logger.warning("cannot write the ends of %d jobs yet: %s", len(batch), error)
+                    await anyio.sleep(backoff_seconds(failures))
+                    continue
+                failures = 0
+                del self._pending[: len(batch)]
+
+    async def _write(self, executor_id: ExecutorId, batch: list[_Pending]) -> None:
+        moved = await query(
+            self._pool,
+            lambda connection: record_ends(
+                connection,
+                executor_id=executor_id,
+                job_ids=[one.job_id for one in batch],
+                epochs=[one.epoch for one in batch],
+                outcomes=[one.end.outcome for one in batch],
+                exit_codes=[-1 if one.end.exit_code is None else one.end.exit_code for one in batch],
+                errors=[one.end.error for one in batch],
+                results=[one.end.result for one in batch],
+                retry_in_seconds=[one.end.retry_in_seconds for one in batch],
+            ),
+        )
+        states = {row.job_id: row.state for row in moved}
+        refused = [one for one in batch if one.job_id not in states]
+        if refused:
+            # Final under our epoch: written before, and the answer was lost. Anything else: not ours any more.
+            rows = await query(
+                self._pool,
+                lambda connection: read_job_ends(
+                    connection,
+                    job_ids=[one.job_id for one in refused],
+                    epochs=[one.epoch for one in refused],
+                ),
+            )
+            outcomes = {one.job_id: one.end.outcome for one in refused}
+            states |= {row.job_id: row.state for row in rows if row.outcome == outcomes[row.job_id]}
+        for one in batch:
+            one.state = states.get(one.job_id)
+            one.answered.set()
