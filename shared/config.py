@@ -71,8 +71,17 @@ def _text_of(name: str, settings: Mapping[str, str]) -> str | None:
     if name in settings:
         return settings[name]
     if f"{name}_FILE" in settings:
-        return Path(settings[f"{name}_FILE"]).read_text().strip()
+        return _read_file(settings[f"{name}_FILE"]).strip()
     return None
+
+
+def _read_file(path: str) -> str:
+    """Read a file, or the rest of an inherited descriptor: `/dev/fd` cannot be opened once a process is not dumpable."""
+    descriptor = path.removeprefix("/dev/fd/")
+    if descriptor.isdecimal():
+        with os.fdopen(int(descriptor)) as stream:
+            return stream.read()
+    return Path(path).read_text()
 
 
 def _converted(text: str, hint: object) -> object:

@@ -28,7 +28,7 @@ Pool = AsyncConnectionPool[Connection]
 T = TypeVar("T")
 
 # Notice a dead peer within about 25 s, also when no packet comes back at all.
-TCP_OPTIONS: Final[dict[str, int]] = {
+TCP_OPTIONS: Final[dict[str, Any]] = {
     "connect_timeout": 5,
     "keepalives": 1,
     "keepalives_idle": 10,

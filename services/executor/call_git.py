@@ -1,4 +1,4 @@
-"""Start git for our own ends: nothing of the machine's or the user's configuration, no prompts, no hooks, no gc."""
+"""Start git for our own ends: nobody else's configuration, no prompts, no hooks, no gc."""
 
 import os
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ _PASSED_ON = (
     "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO", "SSH_AUTH_SOCK",
 )  # fmt: skip
 
-# In a file, because git's local transport hides configuration in the environment from the other side. Every directory
-# is safe to fetch from: a fetch runs nothing that the repository it reads has configured.
+# In a file, because git's local transport hides configuration in the environment from the other side. Every
+# directory is safe to fetch from: a fetch runs nothing that the repository it reads has configured.
 _CONFIG = """\
 [core]
 	hooksPath = /dev/null
@@ -46,15 +46,16 @@ _CONFIG = """\
 	detachedHead = false
 """
 
-# Runs in the shell that git starts for it: the secret is in that environment, never in an argument. Git asks this helper
-# only for the origin that it is configured for, so a redirect to another host learns nothing.
+# Runs in the shell that git starts for it: the secret is in that environment, never in an argument. Git asks
+# this helper only for the origin that it is configured for, so a redirect to another host learns nothing.
 _CREDENTIAL_HELPER = (
-    '!f() { test "$1" = get && printf "username=%s\\npassword=%s\\n" "$HOWDAH_GIT_USERNAME" "$HOWDAH_GIT_PASSWORD"; }; f'
+    '!f() { test "$1" = get'
+    ' && printf "username=%s\\npassword=%s\\n" "$HOWDAH_GIT_USERNAME" "$HOWDAH_GIT_PASSWORD"; }; f'
 )
 
 
 class GitCredential(Struct, frozen=True):
-    """What an http(s) repository wants to see; for a token, the user name is what the forge says (often anything)."""
+    """What an http(s) repository wants to see. What the user name of a token is, the forge says."""
 
     username: str
     password: str
@@ -64,8 +65,10 @@ class GitCredential(Struct, frozen=True):
 
 
 def write_git_config(home: Path) -> None:
-    """Put our configuration into ``home``, which `call_git` then takes for the user's. Once per process is enough."""
+    """Put our configuration into ``home``, which `call_git` then takes for the user's."""
     path = home / ".gitconfig"
+    if path.exists() and path.read_text() == _CONFIG:
+        return
     fresh = home / f".gitconfig.{os.getpid()}"
     fresh.write_text(_CONFIG)
     fresh.rename(path)
@@ -84,8 +87,9 @@ async def call_git(
 ) -> Collected:
     """Run git on exactly this repository and collect what it says.
 
-    ``home`` holds our configuration (`write_git_config`); without one git has no configuration but the repository's.
-    ``credential_for`` is a URL with what to send to it, and to no other origin. Raises CommandStartError.
+    ``home`` holds our configuration (`write_git_config`); without one git has no configuration but the
+    repository's. ``credential_for`` is a URL with what to send to it, and to no other origin. Raises
+    CommandStartError.
     """
     env = {
         "PATH": _PATH,

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -43,15 +44,16 @@ async def collect_output(
 ) -> Collected:
     """Run ``argv`` (see `spawn_process`), feed it ``stdin`` (at most 4 KiB), and return what it wrote.
 
-    Output beyond ``limit_bytes`` ends the program (``truncated``), as does ``timeout_seconds`` (``timed_out``): SIGTERM to its
-    group, SIGKILL a second later. So does cancellation. Of standard error the last 64 KiB are kept.
+    Output beyond ``limit_bytes`` ends the program (``truncated``), as does ``timeout_seconds``
+    (``timed_out``): SIGTERM to its group, SIGKILL a second later. So does cancellation. Of standard error the
+    last 64 KiB are kept.
 
     Raises CommandStartError.
     """
     process = spawn_process(argv, cwd=cwd, env=env, run_as=run_as, with_stdin=bool(stdin))
     kept: dict[OutputStream, bytearray] = {"stdout": bytearray(), "stderr": bytearray()}
 
-    async def keep(stream: OutputStream, data: bytes, at: float) -> None:  # noqa: ARG001 - the time is not kept
+    async def keep(stream: OutputStream, data: bytes, _at: float) -> None:
         kept[stream] += data
         if stream == "stderr":
             del kept[stream][:-_STDERR_LIMIT]
@@ -61,7 +63,8 @@ async def collect_output(
     complete = truncated = timed_out = False
     try:
         if process.stdin is not None:
-            os.write(process.stdin, stdin)
+            with suppress(BrokenPipeError):  # it has ended, and says so itself
+                os.write(process.stdin, stdin)
             process.close_stdin()
         with anyio.move_on_after(timeout_seconds) as deadline:
             await pump_output(process, keep)

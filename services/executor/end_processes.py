@@ -15,15 +15,16 @@ from services.executor.find_processes import (
     read_process,
 )
 
-# How long a killed process may take to go before it counts as stuck in the kernel, where it runs nothing of its own.
+# How long a killed process may take to go before it counts as stuck in the kernel, where it runs nothing of
+# its own.
 _STUCK_SECONDS = 5.0
 
 
 def find_marked(accept: Callable[[str], bool], *, reaper_pid: int | None = None) -> set[ProcessEntry]:
     """Every process whose mark ``accept`` takes, and all that descend from one, this process left out.
 
-    With ``reaper_pid`` only what descends from that process is looked at: all there can be while the reaper lives.
-    A process whose environment we may not read (another user's) is found only as a descendant.
+    With ``reaper_pid`` only what descends from that process is looked at: all there can be while the reaper
+    lives. A process whose environment we may not read (another user's) is found only as a descendant.
     """
     processes = list_processes()
     candidates = processes if reaper_pid is None else pick_descendants(processes, [reaper_pid])
@@ -43,8 +44,9 @@ def _is_marked(entry: ProcessEntry, accept: Callable[[str], bool]) -> bool:
 async def end_marked(mark: str, *, reaper_pid: int | None = None) -> list[ProcessEntry]:
     """SIGKILL every process that carries exactly ``mark``, and its descendants; return who was killed.
 
-    For the end of a job. A process that left its command's session and lost its parent is a child of the reaper by
-    now; when the reaper has no child beside this process there is nothing to look for, and that look costs 10 µs.
+    For the end of a job. A process that left its command's session and lost its parent is a child of the
+    reaper by now; when the reaper has no child beside this process there is nothing to look for, and that
+    look costs 10 µs.
     """
     if reaper_pid is not None and list_children(reaper_pid) == [os.getpid()]:
         return []
@@ -54,8 +56,8 @@ async def end_marked(mark: str, *, reaper_pid: int | None = None) -> list[Proces
 async def end_processes(find: Callable[[], Iterable[ProcessEntry]]) -> list[ProcessEntry]:
     """SIGKILL what ``find`` finds, wait until it is gone, and look again until nothing new is found.
 
-    Again, because a process may fork between being found and being killed. Processes that may not be killed (another
-    user's) are left. Not interrupted by cancellation. Returns who was killed.
+    Again, because a process may fork between being found and being killed. Processes that may not be killed
+    (another user's) are left. Not interrupted by cancellation. Returns who was killed.
     """
     killed: dict[tuple[int, int], ProcessEntry] = {}
     refused: set[tuple[int, int]] = set()
@@ -63,7 +65,7 @@ async def end_processes(find: Callable[[], Iterable[ProcessEntry]]) -> list[Proc
         while True:
             new = [entry for entry in find() if entry.key not in killed and entry.key not in refused]
             if not new:
-                return list(killed.values())
+                break
             for entry in new:
                 if _kill(entry):
                     killed[entry.key] = entry
@@ -71,6 +73,7 @@ async def end_processes(find: Callable[[], Iterable[ProcessEntry]]) -> list[Proc
                     refused.add(entry.key)
             with anyio.move_on_after(_STUCK_SECONDS):
                 await wait_gone(entry for entry in new if entry.key in killed)
+    return list(killed.values())
 
 
 async def wait_gone(entries: Iterable[ProcessEntry]) -> None:

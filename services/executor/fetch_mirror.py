@@ -1,8 +1,9 @@
 """Keep an incremental bare mirror of each repository, and bring a commit into it.
 
-A mirror is a cache: whatever goes wrong with it, it is made anew. It is made under another name and renamed once it is
-complete, so what has the name is whole. Its own refs (``refs/howdah/…``) only tell the next fetch what is there
-already; they are flat, because a branch ``a`` and a later ``a/b`` cannot exist side by side in one repository.
+A mirror is a cache: whatever goes wrong with it, it is made anew. It is made under another name and renamed
+once it is complete, so what has the name is whole. Its own refs (``refs/howdah/…``) only tell the next fetch
+what is there already; they are flat, because a branch ``a`` and a later ``a/b`` cannot exist side by side in
+one repository.
 """
 
 import hashlib
@@ -32,6 +33,8 @@ _FETCH = (
 # A killed git leaves these behind; under our lock nobody else can hold them.
 _STALE_LOCKS = ("packed-refs.lock", "config.lock", "HEAD.lock", "shallow.lock")
 
+_EVERYTHING = "all branches and tags"
+
 _log = logging.getLogger(__name__)
 
 
@@ -51,21 +54,28 @@ async def fetch_commit(
     credential: GitCredential | None = None,
     timeout_seconds: float = 600.0,
 ) -> Mirror:
-    """Return the mirror of ``url`` under ``mirrors``, with ``commit`` in it. When it is there already, nothing is started.
+    """Return the mirror of ``url`` with ``commit`` in it; if it is there already, nothing is started.
 
-    Asks for the commit itself, which is one round trip and brings nothing else; servers that do not give out single
-    commits are asked for ``ref``, then for all branches and tags. One fetch per repository at a time, on this machine.
+    Asks for the commit itself, which is one round trip and brings nothing else; servers that do not give out
+    single commits are asked for ``ref``, then for all branches and tags. One fetch per repository at a time,
+    on this machine.
 
-    Raises InvalidRepositoryError, RepositoryUnreachableError, AuthenticationRefusedError, CommitNotFoundError, GitError.
+    Raises InvalidRepositoryError, RepositoryUnreachableError, AuthenticationRefusedError,
+    CommitNotFoundError, GitError.
     """
     check_url(url)
     check_commit(commit)
-    sources = [commit, *([] if ref is None else [full_ref(ref)]), "refs/heads/*"]
+    sources = [commit, *([] if ref is None else [full_ref(ref)]), _EVERYTHING]
     mirror = Mirror(path=mirrors / mirror_name(url), url=url)
     if has_object(mirror.path, commit):
         return mirror
     request = _Request(
-        mirrors=mirrors, url=url, commit=commit, sources=sources, credential=credential, timeout_seconds=timeout_seconds
+        mirrors=mirrors,
+        url=url,
+        commit=commit,
+        sources=sources,
+        credential=credential,
+        timeout_seconds=timeout_seconds,
     )
     async with hold_lock(lock_of(mirror)):
         if has_object(mirror.path, commit):  # fetched while we waited for the lock
@@ -74,12 +84,13 @@ async def fetch_commit(
         if mirror.path.exists():
             try:
                 await _fetch_into(mirror.path, request)
-                return mirror
             except GitError as error:
                 # A type of its own says that the fault is not the mirror's.
                 if type(error) is not GitError:
                     raise
                 _log.warning("a mirror is made anew", extra={"url": url, "reason": str(error)})
+            else:
+                return mirror
         await _make_anew(mirror, request)
     return mirror
 
@@ -123,9 +134,11 @@ async def _fetch_into(repository: Path, request: _Request) -> None:
         target = _own_ref(request, source)
         for name in (*_STALE_LOCKS, f"{target}.lock"):
             (repository / name).unlink(missing_ok=True)
-        refspecs = [f"+{source}:{target}", *(["+refs/tags/*:refs/howdah/tags/*"] if "*" in source else [])]
+        # All branches together may get in each other's way over time; pruning makes room first.
+        everything = ["+refs/heads/*:refs/howdah/heads/*", "+refs/tags/*:refs/howdah/tags/*"]
+        refspecs = everything if source == _EVERYTHING else [f"+{source}:{target}"]
         fetched = await call_git(
-            *_FETCH, "--", request.url, *refspecs,
+            *_FETCH, *(["--prune"] if source == _EVERYTHING else []), "--", request.url, *refspecs,
             git_dir=repository, home=request.mirrors, timeout_seconds=request.timeout_seconds,
             credential_for=(request.url, request.credential),
         )  # fmt: skip
@@ -142,14 +155,11 @@ async def _fetch_into(repository: Path, request: _Request) -> None:
 
 def _own_ref(request: _Request, source: str) -> str:
     """Where in the mirror the tip of ``source`` is kept; single commits of one ref take turns."""
-    if "*" in source:
-        return "refs/howdah/all/*"
     name = request.sources[1] if source == request.commit else source
     return f"refs/howdah/{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 
 async def _remove(folder: Path) -> None:
-    if folder.exists():
-        problem = await remove_tree(folder)
-        if problem is not None:
-            raise GitError(f"cannot remove {folder}: {problem}")
+    problem = await remove_tree(folder)
+    if problem is not None:
+        raise GitError(f"cannot remove {folder}: {problem}")

@@ -48,7 +48,8 @@ def read_process(pid: int) -> ProcessEntry | None:
 
 def list_processes() -> list[ProcessEntry]:
     """Every living process that this one can see. About 15 µs for each."""
-    entries = (read_process(int(name)) for name in os.listdir(_PROC) if name.isdigit())  # noqa: PTH208 - names only
+    names = os.listdir(_PROC)  # noqa: PTH208 - names are all we need
+    entries = (read_process(int(name)) for name in names if name.isdigit())
     return [entry for entry in entries if entry is not None]
 
 
@@ -68,15 +69,17 @@ def pick_descendants(processes: Iterable[ProcessEntry], roots: Iterable[int]) ->
 
 
 def list_children(pid: int) -> list[int] | None:
-    """The pids of a single-threaded process's children, in microseconds; None when the kernel does not tell."""
+    """The pids of a single-threaded process's children, at once; None when the kernel does not tell."""
     try:
-        return [int(child) for child in (_PROC / str(pid) / "task" / str(pid) / "children").read_bytes().split()]
+        return [
+            int(child) for child in (_PROC / str(pid) / "task" / str(pid) / "children").read_bytes().split()
+        ]
     except OSError:
         return None
 
 
 def read_mark(pid: int) -> str | None:
-    """The mark in the environment that ``pid`` was started with; None without one, or when we may not look."""
+    """The mark in the environment that ``pid`` was started with; None without one, or if we may not look."""
     try:
         environment = (_PROC / str(pid) / "environ").read_bytes()
     except OSError:

@@ -6,11 +6,12 @@ from typing import Final
 import anyio
 import msgspec
 
+from services.executor.beat_executor import Membership
 from services.executor.queries.finish_jobs import finish_jobs as record_ends
 from services.executor.queries.finish_jobs import read_job_ends
 from shared.db import Pool, query
 from shared.errors import DatabaseUnavailableError
-from shared.ids import ExecutorId, JobId
+from shared.ids import JobId
 from shared.loop import backoff_seconds
 from shared.queries.models import AttemptOutcome, JobState
 
@@ -43,8 +44,9 @@ class _Pending:
 class Finisher:
     """Collects ends, and writes them in batches until each has been answered; a database that is away is waited for."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, membership: Membership) -> None:
         self._pool = pool
+        self._membership = membership
         self._pending: list[_Pending] = []
         self._arrived = anyio.Event()
 
@@ -56,7 +58,7 @@ class Finisher:
         await pending.answered.wait()
         return pending.state
 
-    async def run(self, executor_id: ExecutorId) -> None:
+    async def run(self) -> None:
         """Write what arrives, until canceled."""
         failures = 0
         while True:
@@ -65,7 +67,7 @@ class Finisher:
             while self._pending:
                 batch = self._pending[:_BATCH]
                 try:
-                    await self._write(executor_id, batch)
+                    await self._write(batch)
                 except DatabaseUnavailableError as error:
                     failures += 1
                     logger.warning("cannot write the ends of %d jobs yet: %s", len(batch), error)
@@ -74,12 +76,12 @@ class Finisher:
                 failures = 0
                 del self._pending[: len(batch)]
 
-    async def _write(self, executor_id: ExecutorId, batch: list[_Pending]) -> None:
+    async def _write(self, batch: list[_Pending]) -> None:
         moved = await query(
             self._pool,
             lambda connection: record_ends(
                 connection,
-                executor_id=executor_id,
+                executor_id=self._membership.executor_id,
                 job_ids=[one.job_id for one in batch],
                 epochs=[one.epoch for one in batch],
                 outcomes=[one.end.outcome for one in batch],

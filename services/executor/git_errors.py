@@ -34,16 +34,17 @@ _ABSENT = re.compile(
     re.IGNORECASE,
 )
 _REFUSED = re.compile(
-    r"authentication failed|could not read (username|password)|permission denied \(|invalid username or password"
-    r"|returned error: 40[13]\b|access denied|not authorized|HTTP Basic: ",
+    r"authentication failed|could not read (username|password)|permission denied \("
+    r"|invalid username or password|returned error: 40[13]\b|access denied|not authorized|HTTP Basic: ",
     re.IGNORECASE,
 )
 _UNREACHABLE = re.compile(
-    r"could not resolve|unable to access|unable to look up|unable to connect|connection (refused|timed out|reset|closed)"
+    r"could not resolve|unable to (access|look up|connect)|connection (refused|timed out|reset|closed)"
     r"|operation (too slow|timed out)|repository .* (not found|does not exist)|repository not found"
-    r"|does not appear to be a git repository|network is unreachable|no route to host|host key verification failed"
-    r"|could not read from remote|remote end hung up|early EOF|unexpected disconnect|not valid: is this a git"
-    r"|remote helper|transport '.*' not allowed|\b(ssl|tls|gnutls)\b|returned error: [45]\d\d|protocol error",
+    r"|does not appear to be a git repository|network is unreachable|no route to host"
+    r"|host key verification failed|could not read from remote|remote end hung up|early EOF"
+    r"|unexpected disconnect|not valid: is this a git|remote helper|transport '.*' not allowed"
+    r"|\b(ssl|tls|gnutls)\b|returned error: [45]\d\d|protocol error",
     re.IGNORECASE,
 )
 
@@ -58,7 +59,7 @@ def is_absent(stderr: str) -> bool:
 
 
 def explain_failure(stderr: str, *, url: str, secrets: tuple[str, ...] = ()) -> GitError:
-    """The typed error for what git said when it could not fetch from ``url``; a plain GitError when we do not know."""
+    """The error for what git said when a fetch from ``url`` failed; a plain GitError if we cannot tell."""
     message = clean_message(stderr, secrets=secrets)
     if _REFUSED.search(stderr):
         return AuthenticationRefusedError(f"{url} refused our credentials: {message}")
@@ -70,7 +71,7 @@ def explain_failure(stderr: str, *, url: str, secrets: tuple[str, ...] = ()) -> 
 
 
 def clean_message(stderr: str, *, secrets: tuple[str, ...] = ()) -> str:
-    """Git's message on one line: no secrets, no user part of a URL, no control characters, at most 600 characters."""
+    """Git's message on one line, at most 600 characters, without secrets, users of URLs, control codes."""
     for secret in secrets:
         if secret:
             stderr = stderr.replace(secret, "***")

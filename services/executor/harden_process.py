@@ -13,10 +13,10 @@ _PR_SET_DUMPABLE = 4
 def harden_process() -> None:
     """Make this process undumpable and forbid it core files.
 
-    An undumpable process (prctl(2), ``PR_SET_DUMPABLE``) can be traced, and its ``/proc/<pid>/environ``, ``mem``
-    and ``fd`` can be read, by nobody but root, even when a command runs under the very same user. The flag is
-    inherited by fork and reset by exec, so commands themselves stay debuggable. The limit on core files is
-    soft: commands may raise it again.
+    An undumpable process (prctl(2), ``PR_SET_DUMPABLE``) can be traced, and its ``/proc/<pid>/environ``,
+    ``mem`` and ``fd`` can be read, by nobody but root, even when a command runs under the very same user. The
+    flag is inherited by fork and reset by exec, so commands themselves stay debuggable. The limit on core
+    files is soft: commands may raise it again.
 
     Raises OSError when the kernel refuses.
     """

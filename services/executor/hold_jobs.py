@@ -1,5 +1,7 @@
 """The jobs that this executor holds: what it has claimed and not yet finished."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Final
 
@@ -17,6 +19,7 @@ class Interruption(StrEnum):
     """Why a held job is ended from outside."""
 
     CANCELED = "canceled"  # somebody asked for it
+    TIMED_OUT = "timed_out"  # it took longer than it may
     LOST = "lost"  # the books gave it to somebody else, or to nobody
     LEAVING = "leaving"  # this executor goes; the job is handed back
 
@@ -26,14 +29,26 @@ class HeldJob:
 
     def __init__(self, job: ClaimJobsRow) -> None:
         self.job = job
-        self.scope = anyio.CancelScope()
         self.interruption: Interruption | None = None
+        self._calls: list[Callable[[], object]] = []
 
     def interrupt(self, why: Interruption) -> None:
-        """End it: its commands are terminated. The first reason stands, except that a lost job is lost."""
+        """End it. The first reason stands, except that a lost job is lost."""
         if self.interruption is None or why is Interruption.LOST:
             self.interruption = why
-        self.scope.cancel()
+            for call in list(self._calls):
+                call()
+
+    @contextmanager
+    def when_interrupted(self, call: Callable[[], object]) -> Iterator[None]:
+        """Have `call` called at an interruption within the block; at once if there was one before."""
+        self._calls.append(call)
+        try:
+            if self.interruption is not None:
+                call()
+            yield
+        finally:
+            self._calls.remove(call)
 
 
 class Holdings:

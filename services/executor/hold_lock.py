@@ -15,10 +15,10 @@ _local: WeakValueDictionary[str, anyio.Lock] = WeakValueDictionary()
 
 @asynccontextmanager
 async def hold_lock(path: Path) -> AsyncIterator[None]:
-    """Hold the lock ``path`` (made when missing, never removed) within the context; wait for it without blocking the loop.
+    """Hold the lock ``path``, a file that is made when missing and never removed; the loop is not blocked.
 
-    Within the process an event-loop lock hands it on in order; flock(2) keeps other processes out, and the kernel
-    frees it when its holder dies.
+    Within the process an event-loop lock hands it on in order; flock(2) keeps other processes out, and the
+    kernel frees it when its holder dies.
     """
     local = _local.setdefault(str(path), anyio.Lock())
     async with local:
@@ -39,7 +39,7 @@ def _open(path: Path) -> int:
 
 
 async def _wait_for_lock(path: Path) -> int:
-    """Block in a thread until another process lets go. No thread can be interrupted: if we are, it lets go by itself.
+    """Block in a thread until another process lets go; if we are interrupted meanwhile, the thread lets go.
 
     A daemon thread of our own, not one of anyio's, so that it never delays the end of the process.
     """

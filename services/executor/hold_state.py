@@ -1,8 +1,8 @@
 """Hold an executor's place in its state directory, and the mark that its processes carry.
 
-Several executors of one machine may share a state directory: they then share the mirrors. Each has a token of its own,
-and holds a lock (flock(2)) on ``executors/<token>.lock`` for as long as it lives. What carries, or is filed under, a token
-whose lock nobody holds was left behind: see `sweep_leftovers`.
+Several executors of one machine may share a state directory: they then share the mirrors. Each has a token of
+its own, and holds a lock (flock(2)) on ``executors/<token>.lock`` for as long as it lives. What carries, or
+is filed under, a token whose lock nobody holds was left behind: see `sweep_leftovers`.
 """
 
 import fcntl
@@ -28,7 +28,7 @@ class HeldState:
 
     @property
     def mark(self) -> str:
-        """The mark of every process of this executor; those of a job carry `job_mark`, which begins with it."""
+        """The mark of this executor's processes; those of a job carry `job_mark`, which begins with it."""
         return f"{machine_mark(self.state)}.{self.token}"
 
     def job_mark(self, job: str) -> str:
@@ -46,7 +46,7 @@ class HeldState:
 
 
 def hold_state(state: Path) -> HeldState:
-    """Make the state directory where it is missing, take a place in it, and mark every process started from now on.
+    """Make what is missing of the state directory, take a place in it, and mark all processes to come.
 
     Folders that commands' users must pass through can be entered, not listed, by all (0711); mirrors are the
     executor's alone. Raises OSError when the directory cannot be used.

@@ -7,10 +7,10 @@ from urllib.parse import SplitResult, urlsplit
 from services.executor.git_errors import InvalidRepositoryError
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-# user@host:path, the short form of ssh URLs; a colon after the first slash belongs to a path.
+# The short form of ssh URLs. Before its colon there is no slash, after which it would be a path's.
 _SCP_FORM = re.compile(r"(?P<host>(?:[\w.-]+@)?[\w.-]+):(?P<path>[^/].*|/.*)", re.ASCII)
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ssh": 22, "git": 9418}
-# git-check-ref-format(1)
+# What git refuses in names of refs: see the manual page of git-check-ref-format.
 _BAD_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|[./]$|^[/.-]")
 
 
@@ -31,7 +31,7 @@ def full_ref(ref: str) -> str:
 
 
 def check_url(url: str) -> None:
-    """Raise InvalidRepositoryError for a URL that is none, that git would take for an option, or that holds a password.
+    """Raise InvalidRepositoryError for what is no URL, or an option to git, or holds a password.
 
     Allowed are http, https, ssh, git and file URLs, ``user@host:path``, and absolute paths.
     """
@@ -43,14 +43,18 @@ def check_url(url: str) -> None:
     if not separator:
         if _SCP_FORM.fullmatch(url) and "::" not in url:
             return
-        raise InvalidRepositoryError("a repository URL is https://…, ssh://…, user@host:path, or an absolute path")
+        raise InvalidRepositoryError(
+            "a repository URL is https://…, ssh://…, user@host:path, or an absolute path"
+        )
     parts = _split(url)
     if scheme.lower() not in {*_DEFAULT_PORTS, "file"}:
         raise InvalidRepositoryError(f"repositories are not fetched over {scheme[:20]!r}")
     if scheme.lower() != "file" and (not parts.hostname or parts.hostname.startswith("-")):
         raise InvalidRepositoryError("the repository URL names no host")
     if parts.password is not None or (parts.username is not None and scheme.lower() in {"http", "https"}):
-        raise InvalidRepositoryError("credentials do not belong in the repository URL: give them to the pipeline")
+        raise InvalidRepositoryError(
+            "credentials do not belong in the repository URL: give them to the pipeline"
+        )
 
 
 def mirror_name(url: str) -> str:
@@ -65,7 +69,7 @@ def url_origin(url: str) -> str | None:
 
 
 def _normalise(url: str) -> str:
-    """One form for URLs that differ only in the case of scheme and host, default port, slashes or ``.git`` at the end."""
+    """One form for URLs that differ in the case of scheme and host, default port, slashes, ``.git``."""
     if "://" not in url:
         scp = None if url.startswith("/") else _SCP_FORM.fullmatch(url)
         url = f"ssh://{scp['host']}/{scp['path']}" if scp else f"file://{url}"

@@ -37,7 +37,8 @@ async def open_workspace(
         checkout=root / "checkout", scripts=root / "scripts", home=root / "home", mark=held.job_mark(job)
     )
     try:
-        # Commands may pass through the first two, and list or write neither: what we write there is not theirs to swap.
+        # Commands may pass through the first two, and list or write neither: what we write there is not
+        # theirs to swap.
         for folder, mode in ((root, 0o711), (workspace.scripts, 0o711), (workspace.home, 0o700)):
             make_folder(folder, mode)
         give_to(run_as, workspace.home)

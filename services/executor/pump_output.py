@@ -1,4 +1,4 @@
-"""Hand on what a process writes, as it writes it, until it has ended: one reader, bounded memory, no waiting for EOF."""
+"""Hand on what a process writes, as it writes it, until it has ended: bounded memory, no waiting for EOF."""
 
 import fcntl
 import os
@@ -14,7 +14,8 @@ from anyio.lowlevel import checkpoint
 
 from services.executor.spawn_process import OutputStream, SpawnedProcess
 
-# Called with the stream, the bytes, and the time of reading (Unix, seconds). While it awaits, nothing is read.
+# Called with the stream, the bytes, and the time of reading (Unix, seconds). While it awaits, nothing is
+# read.
 OnOutput = Callable[[OutputStream, bytes, float], Awaitable[None]]
 
 READ_BYTES = 64 * 1024
@@ -49,11 +50,11 @@ class Grace:
 
 
 async def pump_output(process: SpawnedProcess, on_output: OnOutput, grace: Grace | None = None) -> None:
-    """Read both outputs until the process has ended, then kill its group and drain the pipes for at most a second.
+    """Read both outputs until the process has ended; then kill its group and drain them for a second at most.
 
-    Bytes within a stream keep their order; across the two the order is that of reading. What has outlived the leader
-    and holds a pipe open ends with the group or, if it has left the group, is no longer listened to. What the
-    leader itself wrote is handed on to the last byte, however slow ``on_output`` is.
+    Bytes within a stream keep their order; across the two the order is that of reading. What has outlived the
+    leader and holds a pipe open ends with the group or, if it has left the group, is no longer listened to.
+    What the leader itself wrote is handed on to the last byte, however slow ``on_output`` is.
     """
     streams = dict(process.outputs)
     with select.epoll() as watch:
@@ -92,7 +93,7 @@ async def _drain(streams: dict[int, OutputStream], watch: select.epoll, on_outpu
 
 
 async def _wait_ready(watch: select.epoll) -> set[int]:
-    """The descriptors that can be read now; waits for the first. One epoll descriptor stands for all of them."""
+    """The descriptors that can be read now, of which there is one at least: their epoll is waited for."""
     while not (ready := watch.poll(0)):
         await anyio.wait_readable(watch.fileno())
     return {fd for fd, _ in ready}
@@ -101,7 +102,7 @@ async def _wait_ready(watch: select.epoll) -> set[int]:
 async def _read_ready(
     streams: dict[int, OutputStream], ready: set[int], watch: select.epoll, on_output: OnOutput
 ) -> dict[int, int]:
-    """Read once from each ready stream and hand it on; forget streams at their end. Returns the bytes read of each."""
+    """Read once from each ready stream and hand it on; forget streams that end. Returns bytes of each."""
     counts: dict[int, int] = {}
     for fd in [fd for fd in streams if fd in ready]:
         data = os.read(fd, READ_BYTES)

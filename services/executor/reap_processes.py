@@ -1,15 +1,15 @@
 """The reaper: a tiny parent beside each executor, so that nothing outlives it.
 
-The process that was started forks before it imports anything heavy. The parent becomes the reaper (and PID 1 where
-the executor is a container's first process); the child goes on as the executor. Each holds one end of two pipes
-that no other process has, so each learns at once that the other is gone, however it went:
+The process that was started forks before it imports anything heavy. The parent becomes the reaper (and PID 1
+where the executor is a container's first process); the child goes on as the executor. Each holds one end of
+two pipes that no other process has, so each learns at once that the other is gone, however it went:
 
 - the executor goes: the reaper kills every descendant. It is a child subreaper (prctl(2)), so a process
   that forked twice and called setsid comes home to it instead of to PID 1.
 - the reaper goes: the executor kills its commands and leaves (`ReaperLink.wait_reaper_gone`).
 
-Both killed in the same moment is what `sweep_leftovers` is for. This module imports light parts of the standard
-library only.
+Both killed in the same moment is what `sweep_leftovers` is for. This module imports light parts of the
+standard library only.
 """
 
 import os
@@ -26,8 +26,8 @@ _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 
-# A killed process goes within microseconds, unless it hangs in the kernel (a dead NFS mount). It will never run
-# code of its own again; waiting longer for it would only hang the container.
+# A killed process goes within microseconds, unless it hangs in the kernel (a dead NFS mount). It will never
+# run code of its own again; waiting longer for it would only hang the container.
 _STUCK_SECONDS = 10.0
 
 
@@ -43,41 +43,48 @@ class ReaperLink:
         self._tie_fd = tie_fd
 
     async def wait_reaper_gone(self) -> None:
-        """Return when the reaper has died. Then kill every command and leave: nobody would clean up after us."""
+        """Return when the reaper has died. Kill every command then, and leave: nobody cleans up after us."""
         from anyio import wait_readable  # noqa: PLC0415 - the reaper must not carry the executor's imports
 
         await wait_readable(self._alive_fd)
 
 
 def become_reaped(marker: str) -> ReaperLink:
-    """Fork: the child returns and is the executor; the parent reaps, never returns, exits with the child's status.
+    """Fork: the child returns and is the executor; the parent becomes its reaper and exits as it does.
 
-    Call it first thing in ``__main__``, before threads, event loops and heavy imports. ``marker`` is the name that
-    the reaper shows in process lists (15 bytes). Both processes are hardened (`harden_process`), because
+    Call it first thing in ``__main__``, before threads, event loops and heavy imports. ``marker`` is the name
+    that the reaper shows in process lists (15 bytes). Both processes are hardened (`harden_process`), because
     the reaper's memory holds the same environment as the executor's.
 
-    SIGTERM, SIGINT, SIGHUP and SIGQUIT to the parent are forwarded. The executor leads a process group of its own: a
-    Ctrl-C, or a signal to the whole group, so reaches it once and not twice (twice means: leave now).
+    SIGTERM, SIGINT, SIGHUP and SIGQUIT to the parent are forwarded. The executor leads a process group of its
+    own: a Ctrl-C, or a signal to the whole group, so reaches it once and not twice (twice means: leave now).
     """
     harden_process()
-    call_prctl(_PR_SET_CHILD_SUBREAPER, 1)  # not inherited by the fork; before it, so that no orphan is missed
-    # Blocked across the fork: a signal that comes between fork and handlers waits instead of killing the reaper.
+    call_prctl(
+        _PR_SET_CHILD_SUBREAPER, 1
+    )  # not inherited by the fork; before it, so that no orphan is missed
+    # Blocked across the fork: a signal that comes between fork and handlers waits instead of killing the
+    # reaper.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*_FORWARDED, signal.SIGCHLD})
     tie_read, tie_write = os.pipe()
     alive_read, alive_write = os.pipe()
     reaper = os.getpid()
     executor = os.fork()
-    if executor == 0:
-        os.close(tie_read)
-        os.close(alive_write)
-        os.setpgid(0, 0)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        return ReaperLink(reaper_pid=reaper, alive_fd=alive_read, tie_fd=tie_write)
-    os.close(tie_write)
-    os.close(alive_read)
+    if executor != 0:
+        os.close(tie_write)
+        os.close(alive_read)
+        _reap(executor, tie_read, mask, marker)
+    os.close(tie_read)
+    os.close(alive_write)
+    os.setpgid(0, 0)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    return ReaperLink(reaper_pid=reaper, alive_fd=alive_read, tie_fd=tie_write)
+
+
+def _reap(executor: int, tie_fd: int, mask: set[int | signal.Signals], marker: str) -> NoReturn:
     try:
         call_prctl(_PR_SET_NAME, marker.encode()[:15])
-        status = _watch_executor(executor, tie_read, mask)
+        status = _watch_executor(executor, tie_fd, mask)
         status = _kill_descendants(executor, status)
     except BaseException as error:  # noqa: BLE001 - whatever happens here, nothing may go on running
         sys.stderr.write(f"howdah reaper: {error!r}\n")
@@ -86,8 +93,8 @@ def become_reaped(marker: str) -> ReaperLink:
     _leave(status)
 
 
-def _watch_executor(executor: int, tie_fd: int, mask: set[signal.Signals]) -> int | None:
-    """Reap and forward until the executor ends; return its wait status, None when only its pipe has closed."""
+def _watch_executor(executor: int, tie_fd: int, mask: set[int | signal.Signals]) -> int | None:
+    """Reap and forward until the executor ends. Returns its wait status; None: only its pipe has closed."""
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_read, False)
     os.set_blocking(wake_write, False)
@@ -99,15 +106,16 @@ def _watch_executor(executor: int, tie_fd: int, mask: set[signal.Signals]) -> in
     poll.register(wake_read, select.POLLIN)
     poll.register(tie_fd, select.POLLIN)
     while True:
-        # Reaping comes before forwarding: until it is reaped here, the executor's pid cannot belong to another.
+        # Reaping comes before forwarding: until it is reaped here, the executor's pid cannot belong to
+        # another.
         status = _reap_zombies(executor)
         if status is not None:
             return status
         ready = {fd for fd, _ in poll.poll()}
         if wake_read in ready:
-            for number in os.read(wake_read, 512):
-                if number in _FORWARDED:
-                    os.kill(executor, number)
+            for byte in os.read(wake_read, 512):
+                if byte in _FORWARDED:
+                    os.kill(executor, byte)
         if tie_fd in ready:
             return _reap_zombies(executor)
 

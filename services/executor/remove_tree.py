@@ -11,11 +11,13 @@ _TIMEOUT_SECONDS = 600.0
 
 
 async def remove_tree(folder: Path) -> str | None:
-    """Remove ``folder`` and all below it; return why that failed, None when it is gone. Not interrupted by cancellation.
+    """Remove ``folder`` and all below it; return why that failed, None when it is gone. Never interrupted.
 
     Done by rm(1): it keeps a large tree off this process, does not follow links swapped in underneath it, and
     handles trees that are deeper than a path may be long.
     """
+    if not _is_there(folder):
+        return None
     with anyio.CancelScope(shield=True):
         error = await _call("rm", "-rf", "--", str(folder))
         if error is not None:
@@ -23,6 +25,10 @@ async def remove_tree(folder: Path) -> str | None:
             await _call("chmod", "-R", "u+rwx", "--", str(folder))
             error = await _call("rm", "-rf", "--", str(folder))
     return error
+
+
+def _is_there(folder: Path) -> bool:
+    return folder.exists() or folder.is_symlink()
 
 
 async def _call(*argv: str) -> str | None:

@@ -20,7 +20,8 @@ class RunAs(Struct, frozen=True):
 def resolve_run_as(user: str) -> RunAs:
     """Look ``user`` up in the system's user database.
 
-    Raises ConfigurationError when there is no such user, when it is root, or when this process may not change users.
+    Raises ConfigurationError when there is no such user, when it is root, or when this process may not change
+    users.
     """
     try:
         entry = pwd.getpwnam(user)
@@ -34,7 +35,7 @@ def resolve_run_as(user: str) -> RunAs:
 
 
 def check_reachable(folder: Path, run_as: RunAs) -> None:
-    """Raise ConfigurationError when ``run_as`` cannot enter ``folder``, naming the part of the path that stops it."""
+    """Raise ConfigurationError when ``run_as`` cannot enter ``folder``; it names what stops the user."""
     for part in (*reversed(folder.parents), folder):
         status = part.stat()
         if status.st_uid == run_as.uid:
@@ -44,7 +45,9 @@ def check_reachable(folder: Path, run_as: RunAs) -> None:
         else:
             allowed = status.st_mode & 0o001
         if not allowed:
-            raise ConfigurationError(f"the user {run_as.user!r} cannot enter {part}: chmod o+x it, or use another folder")
+            raise ConfigurationError(
+                f"the user {run_as.user!r} cannot enter {part}: chmod o+x it, or use another folder"
+            )
 
 
 def give_to(run_as: RunAs | None, *paths: Path) -> None:

@@ -1,4 +1,4 @@
-"""Run one command of a job: a session of its own, its output as it comes, an end that leaves nothing behind."""
+"""Run one command of a job in a session of its own, hand on what it says, and leave nothing of it behind."""
 
 import os
 import shutil
@@ -18,6 +18,8 @@ from services.executor.resolve_run_as import RunAs
 from services.executor.spawn_process import CommandStartError, SpawnedProcess, spawn_process
 
 _SHELL_PATH = "/usr/local/bin:/usr/bin:/bin"
+# How long the last output may take to be handed on once an interrupted command is dead.
+_LAST_WORDS_SECONDS = 5.0
 
 
 class Script(Struct, frozen=True):
@@ -37,32 +39,70 @@ class ExitStatus(Struct, frozen=True):
 class Command:
     """A running command; made by `start_command`."""
 
-    def __init__(self, process: SpawnedProcess, on_output: OnOutput, mark: str, reaper_pid: int | None) -> None:
+    def __init__(
+        self,
+        process: SpawnedProcess,
+        *,
+        on_output: OnOutput,
+        mark: str,
+        grace_seconds: float,
+        reaper_pid: int | None,
+    ) -> None:
         self.pid = process.pid
         self._process = process
         self._on_output = on_output
         self._mark = mark
+        self._grace_seconds = grace_seconds
         self._reaper_pid = reaper_pid
         self._grace = Grace()
         self._patience: anyio.CancelScope | None = None
         self._terminated = anyio.Event()
+        self._pumping = anyio.CancelScope(shield=True)
+        self._pumped = anyio.Event()
+        self._failure: Exception | None = None
 
     async def wait(self) -> ExitStatus:
-        """Hand on the output until the command ends; then end its group, and return how it ended.
+        """Hand on the output until the command ends; then end its group and return how it ended. Once only.
 
-        What ``on_output`` raises comes out of here. Call it once.
+        Canceling this (a timeout is that too) is asking the command to end: `terminate` with the grace that
+        `start_command` was given, while what it says is still handed on. What ``on_output`` raises comes out
+        of here.
         """
-        await pump_output(self._process, self._on_output, self._grace)
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._pump)
+            try:
+                await self._pumped.wait()
+            except anyio.get_cancelled_exc_class():
+                await self._end_interrupted()
+                raise
+        if self._failure is not None:
+            raise self._failure
         code = await self._process.release()
         return ExitStatus(code=code) if code >= 0 else ExitStatus(code=128 - code, signal=-code)
+
+    async def _pump(self) -> None:
+        try:
+            with self._pumping:
+                await pump_output(self._process, self._on_output, self._grace)
+        except Exception as error:  # noqa: BLE001 - wait() raises it, without a group around it
+            self._failure = error
+        finally:
+            self._pumped.set()
+
+    async def _end_interrupted(self) -> None:
+        with anyio.CancelScope(shield=True):
+            await self.terminate(self._grace_seconds)
+            with anyio.move_on_after(_LAST_WORDS_SECONDS):
+                await self._pumped.wait()
+            self._pumping.cancel()
 
     async def terminate(self, grace_seconds: float) -> None:
         """Ask the command to end: SIGTERM to its group, SIGKILL to what is left after ``grace_seconds``.
 
-        For use beside `wait`, which goes on handing on what the command says meanwhile. The grace lasts until the whole
-        group has ended, not only the shell that leads it: a shell dies of SIGTERM at once, while the deploy script that
-        it started cleans up. SIGKILL goes to the group and to each process of the job that has left it. A second
-        call can only shorten the grace.
+        For use beside `wait`, which goes on handing on what the command says meanwhile. The grace lasts until
+        the whole group has ended, not only the shell that leads it: a shell dies of SIGTERM at once, while
+        the deploy script that it started cleans up. SIGKILL goes to the group and to each process of the job
+        that has left it. A second call can only shorten the grace.
         """
         if self._patience is not None:
             self._patience.deadline = min(self._patience.deadline, anyio.current_time() + grace_seconds)
@@ -83,7 +123,7 @@ class Command:
             self._terminated.set()
 
     async def _kill_all(self, strays: set[tuple[int, int]]) -> None:
-        """SIGKILL the group, every descendant of it and of the ``strays``, and every process with the job's mark."""
+        """SIGKILL the group, what descends from it or from ``strays``, and what has the job's mark."""
 
         def find() -> set[ProcessEntry]:
             processes = list_processes()
@@ -94,7 +134,7 @@ class Command:
         await end_processes(find)
 
     async def close(self) -> None:
-        """Free everything. Unless the command has ended and was waited for, kill all of it first. Never interrupted."""
+        """Free everything. A command that has not ended, or was not waited for, is killed. Uninterrupted."""
         with anyio.CancelScope(shield=True):
             if self._patience is not None:
                 await self.terminate(0)
@@ -113,15 +153,17 @@ async def start_command(
     on_output: OnOutput,
     mark: str,
     run_as: RunAs | None = None,
+    grace_seconds: float = 10.0,
     reaper_pid: int | None = None,
 ) -> AsyncIterator[Command]:
-    """Start ``program`` in ``cwd`` with exactly the environment ``env`` and the job's ``mark``; see `spawn_process`.
+    """Start ``program`` in ``cwd`` with just the environment ``env`` and the ``mark``; see `spawn_process`.
 
-    A script runs under ``bash -eo pipefail``, or ``sh -e`` where there is no bash. An argument list is started by the shell
-    too, so that a program that is not there ends with 127 and the shell's own words. ``mark`` tells the job's processes
-    from all others, also when they have left the group; ``reaper_pid`` shortens the search for them.
+    A script runs under ``bash -eo pipefail``, or ``sh -e`` where there is no bash. An argument list is
+    started by the shell too, so that a program that is not there ends with 127 and the shell's own words.
+    ``mark`` tells the job's processes from all others, also when they have left the group; ``reaper_pid``
+    shortens the search for them.
 
-    Leaving the context before `Command.wait` has returned kills the command and all that it started.
+    Leaving the context before the command has ended kills it and all that it started, without grace.
 
     Raises CommandStartError: no shell, unusable folder.
     """
@@ -130,7 +172,9 @@ async def start_command(
     else:
         argv = [_find_shells()[-1][0], "-c", 'exec "$@"', "sh", *program]
     process = spawn_process(argv, cwd=cwd, env={**env, MARK_VARIABLE: mark}, run_as=run_as)
-    command = Command(process, on_output, mark, reaper_pid)
+    command = Command(
+        process, on_output=on_output, mark=mark, grace_seconds=grace_seconds, reaper_pid=reaper_pid
+    )
     try:
         yield command
     finally:
@@ -138,9 +182,10 @@ async def start_command(
 
 
 def _write_script(script: Script, run_as: RunAs | None) -> list[str]:
-    # Never through a link, and owned by descriptor: the folder may be one that an earlier step could write to.
+    # Never through a link, and owned by descriptor: the folder may be one that an earlier step could write
+    # to.
     fd = os.open(script.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(fd, "wb") as file:
+    with os.fdopen(fd, "wb") as file:
         if run_as is not None:
             os.fchown(fd, run_as.uid, run_as.gid)
         file.write(script.text.encode(errors="surrogateescape"))

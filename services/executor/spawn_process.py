@@ -1,4 +1,7 @@
-"""Start one child process, watched through its pidfd: no thread, no SIGCHLD handler, the same under any event loop."""
+"""Start one child process and watch it through its pidfd.
+
+No thread and no SIGCHLD handler is needed for that, and it works the same under every event loop.
+"""
 
 import os
 import signal
@@ -23,7 +26,7 @@ class CommandStartError(HowdahError):
 
 
 def mark_processes(mark: str | None) -> None:
-    """From now on every process is started with ``mark`` in its environment, unless it was given one of its own."""
+    """From now on start every process with ``mark`` in its environment, unless it is given one of its own."""
     global _host_mark
     _host_mark = mark
 
@@ -65,7 +68,7 @@ class SpawnedProcess:
             self.stdin = None
 
     async def release(self) -> int:
-        """Kill the group, reap the process, close every descriptor. Returns its exit code, negative for a signal.
+        """Kill the group, reap the process, close every descriptor; return the code, negative for a signal.
 
         Not interrupted by cancellation. Only the first call does anything.
         """
@@ -93,16 +96,15 @@ def spawn_process(
 ) -> SpawnedProcess:
     """Start ``argv`` in a new session with exactly the environment ``env`` (and our mark).
 
-    Standard input is empty unless ``with_stdin``; standard output and error are separate pipes, the latter discarded
-    without ``with_stderr``; the umask is 022; no other descriptor is inherited. Blocks for the time of a vfork (0.3 ms;
-    with ``run_as`` a fork, some ms in a large process).
+    Standard input is empty unless ``with_stdin``; standard output and error are separate pipes, the latter
+    discarded without ``with_stderr``; the umask is 022; no other descriptor is inherited. Blocks for the time
+    of a vfork (0.3 ms; with ``run_as`` a fork, some ms in a large process).
 
     Raises CommandStartError.
     """
     environment = dict(env)
     if _host_mark is not None:
         environment.setdefault(MARK_VARIABLE, _host_mark)
-    who = {} if run_as is None else {"user": run_as.uid, "group": run_as.gid, "extra_groups": ()}
     try:
         child = subprocess.Popen(
             argv,
@@ -114,7 +116,9 @@ def spawn_process(
             env=environment,
             start_new_session=True,
             umask=0o022,
-            **who,
+            user=None if run_as is None else run_as.uid,
+            group=None if run_as is None else run_as.gid,
+            extra_groups=None if run_as is None else (),
         )
     except (OSError, ValueError) as error:
         raise CommandStartError(_explain(error, argv[0], cwd)) from error

@@ -1,7 +1,8 @@
 """Remove what dead executors of this machine have left: processes that still run, workspaces.
 
-The reaper sees to it that nothing is left (`reap_processes`); this is for the case that it was killed together with its
-executor. To be called before the first claim, so that a rescued deploy never runs beside its old self.
+The reaper sees to it that nothing is left (`reap_processes`); this is for the case that it was killed
+together with its executor. To be called before the first claim, so that a rescued deploy never runs beside
+its old self.
 """
 
 from msgspec import Struct
@@ -20,10 +21,10 @@ class Swept(Struct, frozen=True):
 
 
 async def sweep_leftovers(held: HeldState) -> Swept:
-    """Kill every process, and remove every workspace, of executors of this state directory that no longer live.
+    """Kill every process and remove every workspace of this state directory's executors that live no more.
 
-    Processes are known by their mark (`hold_state`), so only those are found whose environment we may read: all of them
-    for root, and those of our own user otherwise.
+    Processes are known by their mark (`hold_state`), so only those are found whose environment we may read:
+    all of them for root, and those of our own user otherwise.
     """
     prefix = machine_mark(held.state) + "."
     alive = {held.token: True}

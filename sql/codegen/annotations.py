@@ -1,4 +1,4 @@
-"""Annotations: the comment lines above a query that begin with @. The other lines are its documentation.
+"""Annotations: the comment lines of a query that begin with @. The other lines are its documentation.
 
 `@nullable a b`   the result's columns a and b may be null, though sqlc says not (a cast, an outer join)
 `@notnull a b`    they are never null, though the table's column may be; the query must see to it
@@ -18,7 +18,7 @@ KNOWN: Final = ("@nullable", "@notnull", "@required", "@row", "@json")
 
 
 class Annotations(Struct, frozen=True):
-    """What the comments above one query say."""
+    """What the comments of one query say."""
 
     documentation: tuple[str, ...] = ()
     nullable: frozenset[str] = frozenset()

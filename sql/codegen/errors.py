@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 
 class CodegenError(Exception):
-    """A query or an option cannot be turned into code; the message says where, what, and what to write instead."""
+    """A query or an option cannot become code; the message says where, what, and what to write instead."""
 
 
-class CodegenErrors(CodegenError):
+class CollectedCodegenError(CodegenError):
     """Several of them: one run reports all that it finds."""
 
     def __init__(self, errors: Iterable[CodegenError]) -> None:

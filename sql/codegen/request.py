@@ -1,4 +1,4 @@
-"""The part of sqlc's GenerateRequest that we read (protojson with proto field names; empty fields are sent)."""
+"""The part of sqlc's GenerateRequest that we read (protojson, proto field names, empty fields sent)."""
 
 from msgspec import Struct
 
@@ -78,9 +78,8 @@ class Catalog(Struct, frozen=True):
 
     def default(self) -> Schema:
         """Return the schema that our own tables and enums live in."""
-        return next(
-            (schema for schema in self.schemas if schema.name == self.default_schema), Schema(self.default_schema)
-        )
+        found = [schema for schema in self.schemas if schema.name == self.default_schema]
+        return found[0] if found else Schema(self.default_schema)
 
 
 class Request(Struct, frozen=True):

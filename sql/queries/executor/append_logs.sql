@@ -48,7 +48,7 @@ stored as (
 select
     m.job_id,
     m.epoch,
-    (case when @ring_now::boolean then (select ring('log_appended')) end) is not null as rung
+    coalesce(case when @ring_now::boolean then (select ring('log_appended')) end, false)::boolean as rung
 from moved m;
 
 -- name: RingLogAppended :exec

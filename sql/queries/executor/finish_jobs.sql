@@ -2,6 +2,7 @@
 -- moves job: running → succeeded | failed | canceled | scheduled | dead | ready
 -- By next_job_state, where the claim epoch still holds; ends the attempts. A job that is missing from the answer was not ours any more, or is final already.
 -- Sentinels, since arrays carry no NULL here: exit code -1, error '', result JSON null; retry_in_seconds < 0: not retryable.
+-- @json results typing:Any
 -- Locks: the job rows, then the attempt rows.
 with ending as (
     select u.job_id, u.epoch, u.outcome, u.exit_code, u.error, u.result, u.retry_in_seconds

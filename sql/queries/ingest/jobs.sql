@@ -40,9 +40,10 @@ from step s
 where s.job_id = @job_id::uuid
 order by s.epoch, s.position;
 
--- name: ExplainReady :one
--- Why a ready job is not running yet: how many live executors serve its queue and labels, and how much stands before it.
+-- name: ExplainReady :many
+-- Why ready jobs are not running yet: how many live executors serve their queue and labels, and how much stands before each.
 select
+    j.id as job_id,
     l.queue,
     l.labels,
     (
@@ -62,4 +63,5 @@ select
     )::integer as jobs_before
 from job j
 join lane l on l.id = j.lane_id
-where j.id = @job_id::uuid;
+where j.id = any(@job_ids::uuid[])
+    and j.state = 'ready';

@@ -8,15 +8,17 @@ where p.name = @name::text;
 
 -- name: AcceptDelivery :one
 -- Record a signed delivery and request its run, in one statement. Returns the run's number. No row: the same signed content
--- was received before.
+-- was received before, or the pipeline is gone. Locks: the pipeline (FOR KEY SHARE), then its run counter.
 with received as (
     insert into delivery (
         id, pipeline_id, source, event, forge_delivery_id, digest, outcome, reason, remote_address, body
     )
-    values (
-        @delivery_id::uuid, @pipeline_id::uuid, @source::text, @delivery_event::text, sqlc.narg('forge_delivery_id')::text,
+    select
+        @delivery_id::uuid, p.id, @source::text, @delivery_event::text, sqlc.narg('forge_delivery_id')::text,
         @digest::bytea, 'accepted', '', @remote_address::text, @body::bytea
-    )
+    from pipeline p
+    where p.id = @pipeline_id::uuid
+    for key share of p
     on conflict (pipeline_id, digest) where digest is not null do nothing
     returning id, pipeline_id
 )
@@ -28,14 +30,16 @@ select request_run(
 from received r;
 
 -- name: IgnoreDelivery :execrows
--- Record a signed delivery that starts no run, and why. 0 rows: received before.
+-- Record a signed delivery that starts no run, and why. 0 rows: received before, or the pipeline is gone.
 insert into delivery (
     id, pipeline_id, source, event, forge_delivery_id, digest, outcome, reason, remote_address
 )
-values (
-    @delivery_id::uuid, @pipeline_id::uuid, @source::text, @delivery_event::text, sqlc.narg('forge_delivery_id')::text,
-    @digest::bytea, 'ignored', @reason::text, @remote_address::text
-)
+select
+    @delivery_id::uuid, p.id, @source::text, @delivery_event::text, sqlc.narg('forge_delivery_id')::text, @digest::bytea,
+    'ignored', @reason::text, @remote_address::text
+from pipeline p
+where p.id = @pipeline_id::uuid
+for key share of p
 on conflict (pipeline_id, digest) where digest is not null do nothing;
 
 -- name: FindDelivery :one
@@ -62,18 +66,21 @@ with forgotten as (
 insert into delivery (
     id, pipeline_id, source, event, forge_delivery_id, outcome, reason, remote_address
 )
-values (
-    @delivery_id::uuid, @pipeline_id::uuid, @source::text, @delivery_event::text, sqlc.narg('forge_delivery_id')::text,
-    'rejected', @reason::text, @remote_address::text
-);
+select
+    @delivery_id::uuid, p.id, @source::text, @delivery_event::text, sqlc.narg('forge_delivery_id')::text, 'rejected',
+    @reason::text, @remote_address::text
+from pipeline p
+where p.id = @pipeline_id::uuid
+for key share of p;
 
 -- name: ListDeliveries :many
--- The newest deliveries of a pipeline.
+-- The deliveries of a pipeline, newest first, before a cursor (received_at, id).
 select
     d.id as delivery_id, d.source, d.event, d.forge_delivery_id, d.outcome, d.reason, d.remote_address, d.received_at,
     r.id as run_id, r.number as run_number
 from delivery d
 left join run r on r.delivery_id = d.id
 where d.pipeline_id = @pipeline_id::uuid
+    and (d.received_at, d.id) < (@before_received_at::timestamptz, @before_delivery_id::uuid)
 order by d.received_at desc, d.id desc
 limit @max_rows::integer;

@@ -8,7 +8,7 @@ with clock as (
 room as (
     select
         c.id as channel_id,
-        (@max_per_channel::integer - count(b.id))::integer as free
+        ((@max_per_channel::integer) - count(b.id))::integer as free
     from channel c
     left join notification b
         on b.channel_id = c.id

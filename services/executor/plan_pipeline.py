@@ -1,0 +1,62 @@
+"""The plan job: bring the commit here, and find out what its pipeline file says."""
+
+from services.executor.attempt_log import AttemptLog
+from services.executor.fetch_mirror import Mirror, fetch_commit
+from services.executor.finish_jobs import AttemptEnd
+from services.executor.parse_frames import Refused
+from services.executor.queries.claim_jobs import ClaimJobsRow
+from services.executor.read_commit import CommitHead, read_commit
+from services.executor.read_mirror import list_changed_paths, read_blob
+from services.executor.resolve_ref import resolve_ref
+from services.executor.surroundings import Surroundings
+from shared.plan_result import PlanResult
+from shared.queries.models import AttemptOutcome
+
+
+async def plan_pipeline(job: ClaimJobsRow, log: AttemptLog, around: Surroundings) -> AttemptEnd:
+    """Return how the plan ended; a file that is missing or broken is a failure for good.
+
+    Raises `GitError`, `SealError`, `LoaderUnavailableError`.
+    """
+    if job.repository_url is None or job.ref is None or job.file_path is None:
+        raise ValueError(f"plan job {job.job_id} belongs to no run")
+    credential = around.git_credential(job)
+    commit = job.commit_sha
+    if commit is None:
+        log.note(f"asking {job.repository_url} for {job.ref}")
+        commit = await resolve_ref(around.mirrors, url=job.repository_url, ref=job.ref, credential=credential)
+    log.note(f"fetching {commit} from {job.repository_url}")
+    mirror = await fetch_commit(
+        around.mirrors, url=job.repository_url, ref=job.ref, commit=commit, credential=credential
+    )
+    source = await read_blob(mirror, commit, job.file_path)
+    if source is None:
+        return _failed(
+            log, f"{job.file_path}: there is no such file at commit {commit[:12]}; add one, see docs/pipeline-file.md"
+        )
+    loaded = await around.loader.load(source, filename=job.file_path)
+    if isinstance(loaded, Refused):
+        return _failed(log, loaded.message)
+    head = await _head(job, mirror, commit)
+    changed_paths = None
+    if job.before_sha is not None:
+        changed_paths = await list_changed_paths(mirror, job.before_sha, commit)
+    log.note(f"{job.file_path}: {len(loaded.jobs)} jobs")
+    return AttemptEnd(
+        AttemptOutcome.SUCCEEDED,
+        exit_code=0,
+        result=PlanResult(
+            commit=commit, title=head.title, author=head.author, pipeline=loaded, changed_paths=changed_paths
+        ),
+    )
+
+
+async def _head(job: ClaimJobsRow, mirror: Mirror, commit: str) -> CommitHead:
+    if job.title and job.author and job.event != "manual":
+        return CommitHead(title=job.title, author=job.author)
+    return await read_commit(mirror, commit)
+
+
+def _failed(log: AttemptLog, message: str) -> AttemptEnd:
+    log.note(message)
+    return AttemptEnd(AttemptOutcome.FAILED, error=message)

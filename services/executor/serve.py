@@ -1,0 +1,215 @@
+"""The executor's wiring: what runs beside what, and in which order it ends."""
+
+import logging
+import os
+import socket
+from functools import partial
+from pathlib import Path
+
+import anyio
+import msgspec
+from anyio.abc import TaskGroup
+
+from services.executor.append_logs import LogWriter
+from services.executor.beat_executor import Membership, beat_executor
+from services.executor.claim_jobs import claim_jobs
+from services.executor.end_processes import end_processes, find_marked
+from services.executor.finish_jobs import Finisher
+from services.executor.hold_jobs import PLAN_QUEUE, HeldJob, Holdings, Interruption
+from services.executor.hold_state import HeldState, hold_state
+from services.executor.load_definition import DefinitionLoader
+from services.executor.queries.beat_executor import leave_executor
+from services.executor.queries.register_executor import make_log_partitions
+from services.executor.reap_processes import ReaperLink
+from services.executor.resolve_run_as import check_reachable, resolve_run_as
+from services.executor.run_job import run_job
+from services.executor.surroundings import Surroundings
+from services.executor.sweep_leftovers import sweep_leftovers
+from shared.config import PositiveInt, PositiveSeconds, ServiceConfig
+from shared.db import Pool, open_pool, query
+from shared.errors import DatabaseUnavailableError
+from shared.listen import run_listener
+from shared.loop import Bell, run_loop
+from shared.schema_version import check_schema
+from shared.sealing import Sealer, parse_keys
+from shared.stop import Stop, watch_signals
+
+logger = logging.getLogger(__name__)
+
+_LEAVE_SECONDS = 15.0
+_REAPER_GONE_STATUS = 70
+
+
+class Config(ServiceConfig, frozen=True, kw_only=True):
+    """Settings of the executor."""
+
+    # `id:base64`, the current key first; to open the repositories' credentials.
+    sealing_keys: list[str]
+    name: str = socket.gethostname()
+    # Mirrors and workspaces; several executors of one machine may share it.
+    state_directory: Path = Path("/var/lib/howdah/executor")
+    queues: list[str] = msgspec.field(default_factory=lambda: ["default"])
+    labels: list[str] = []
+    # Jobs at a time; plan jobs have slots of their own, so that planning never waits for builds.
+    slots: PositiveInt = 2
+    plan_slots: PositiveInt = 2
+    # The user that commands run as, when the executor is started as root.
+    run_as: str = ""
+    # After the first SIGTERM: how long running jobs may go on before they are handed back.
+    drain_seconds: PositiveSeconds = 300.0
+    # Between SIGTERM and SIGKILL of a command.
+    grace_seconds: PositiveSeconds = 10.0
+    log_cap_bytes: PositiveInt = 100 * 1024 * 1024
+    pool_size: PositiveInt = 4
+
+
+async def serve(config: Config, link: ReaperLink) -> None:
+    """Claim and run jobs until asked to stop; then finish or hand back what runs."""
+    stop = Stop()
+    sealer = Sealer(parse_keys(config.sealing_keys))
+    run_as = resolve_run_as(config.run_as) if config.run_as else None
+    state = hold_state(config.state_directory)
+    if run_as is not None:
+        check_reachable(state.workspaces, run_as)
+    await _sweep(state)
+    loader = DefinitionLoader()
+    try:
+        async with (
+            open_pool(
+                config.database_url,
+                name="howdah-executor",
+                max_size=config.pool_size,
+                prepare_statements=config.prepare_statements,
+            ) as pool,
+            anyio.create_task_group() as background,
+        ):
+            background.start_soon(watch_signals, stop)
+            background.start_soon(_leave_with_reaper, link, state)
+            await check_schema(pool, stop)
+            membership = Membership(
+                name=config.name,
+                queues=[*config.queues, PLAN_QUEUE],
+                labels=sorted(config.labels),
+                slots=config.slots,
+                plan_slots=config.plan_slots,
+            )
+            holdings = Holdings(queues=config.queues, slots=config.slots, plan_slots=config.plan_slots)
+            around = Surroundings(
+                state=state,
+                run_as=run_as,
+                reaper_pid=link.reaper_pid,
+                loader=loader,
+                sealer=sealer,
+                writer=LogWriter(pool),
+                finisher=Finisher(pool, membership),
+                holdings=holdings,
+                grace_seconds=config.grace_seconds,
+                log_cap_bytes=config.log_cap_bytes,
+            )
+            background.start_soon(around.writer.run)
+            background.start_soon(around.finisher.run)
+            background.start_soon(loader.warm)
+            await _work(config, pool, membership, around, stop, background)
+            background.cancel_scope.cancel()
+    finally:
+        await loader.aclose()
+        state.release()
+    logger.info("executor has stopped")
+
+
+async def _work(
+    config: Config, pool: Pool, membership: Membership, around: Surroundings, stop: Stop, background: TaskGroup
+) -> None:
+    """Register, claim until asked to stop, drain, leave."""
+    beat_bell, silent = Bell(), Stop()
+    background.start_soon(
+        partial(
+            run_listener,
+            config.listen_url(),
+            name="howdah-executor-listen",
+            bells={"job_ready": [around.holdings.slot_freed], "job_cancel": [beat_bell]},
+        )
+    )
+    async with anyio.create_task_group() as jobs:
+
+        def start(held: HeldJob) -> None:
+            jobs.start_soon(run_job, held, around)
+
+        async def claim() -> float:
+            if not membership.registered:
+                return 1.0
+            return await claim_jobs(
+                pool, membership=membership, labels=config.labels, holdings=around.holdings, start=start
+            )
+
+        async def beat() -> float:
+            registered = membership.registered
+            seconds = await beat_executor(pool, membership, around.holdings)
+            if membership.registered and not registered:
+                around.holdings.slot_freed.ring()
+            return seconds
+
+        # The heartbeat outlives the work.
+        background.start_soon(partial(run_loop, "beat", beat, bell=beat_bell, stop=silent))
+        background.start_soon(partial(run_loop, "partitions", partial(_keep_partitions, pool), bell=Bell(), stop=stop))
+        logger.info("executor is running: %d slots, queues %s", config.slots, ", ".join(config.queues))
+        await run_loop("claim", claim, bell=around.holdings.slot_freed, stop=stop)
+        membership.draining = True
+        beat_bell.ring()
+        await _drain(config, around.holdings, stop)
+        jobs.cancel_scope.cancel()
+    silent.request()
+    if membership.registered:
+        try:
+            await query(pool, lambda connection: leave_executor(connection, executor_id=membership.executor_id))
+        except DatabaseUnavailableError as error:
+            logger.warning("could not say goodbye; the lease will run out: %s", error)
+
+
+async def _drain(config: Config, holdings: Holdings, stop: Stop) -> None:
+    """Wait for what runs; hand back what takes too long, or everything at the second signal."""
+    if len(holdings):
+        logger.info("draining: %d jobs are running", len(holdings))
+    async with anyio.create_task_group() as waiting:
+
+        async def end_when_empty() -> None:
+            await holdings.wait_until_empty()
+            waiting.cancel_scope.cancel()
+
+        async def end_when_urgent() -> None:
+            await stop.wait_urgent()
+            waiting.cancel_scope.cancel()
+
+        waiting.start_soon(end_when_empty)
+        waiting.start_soon(end_when_urgent)
+        await anyio.sleep(config.drain_seconds)
+        waiting.cancel_scope.cancel()
+    if len(holdings):
+        logger.info("handing back %d jobs", len(holdings))
+        holdings.interrupt_all(Interruption.LEAVING)
+        with anyio.move_on_after(config.grace_seconds + _LEAVE_SECONDS):
+            await holdings.wait_until_empty()
+
+
+async def _keep_partitions(pool: Pool) -> float:
+    """Make the log partitions of the coming days: the scheduler does, but may have been away for long."""
+    await query(pool, lambda connection: make_log_partitions(connection, days_ahead=2))
+    return 3600.0
+
+
+async def _sweep(state: HeldState) -> None:
+    swept = await sweep_leftovers(state)
+    if swept.processes or swept.workspaces or swept.problems:
+        logger.warning(
+            "removed what an earlier executor left",
+            extra={"processes": swept.processes, "workspaces": swept.workspaces, "problems": swept.problems},
+        )
+
+
+async def _leave_with_reaper(link: ReaperLink, state: HeldState) -> None:
+    """Without a reaper nobody would clean up after us: kill what we started, and go."""
+    await link.wait_reaper_gone()
+    logger.error("the reaper is gone: leaving at once")
+    with anyio.CancelScope(shield=True):
+        await end_processes(lambda: {entry for entry in find_marked(state.owns) if entry.pid != os.getpid()})
+        os._exit(_REAPER_GONE_STATUS)

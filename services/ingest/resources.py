@@ -1,0 +1,72 @@
+"""What the handlers of ingest share: opened once by `__main__`, found again through the application's state."""
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+
+import msgspec
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.di import NamedDependency, Provide
+from litestar.params import SkipValidation
+
+from services.ingest.check_token import TokenBook
+from services.ingest.configuration import IngestConfig
+from services.ingest.find_webhook_target import WebhookTargets
+from services.ingest.limit_rejections import RejectionBudget
+from services.ingest.watch_horizon import HorizonWatch
+from services.ingest.watch_logs import LogWatch
+from shared.db import Pool
+from shared.sealing import Sealer, parse_keys
+from shared.stop import Stop
+
+_STATE_KEY: Final = "resources"
+
+
+class Resources(msgspec.Struct, frozen=True):
+    """Everything that a request may need."""
+
+    config: IngestConfig
+    pool: Pool
+    sealer: Sealer
+    tokens: TokenBook
+    targets: WebhookTargets
+    rejections: RejectionBudget
+    log_watch: LogWatch
+    horizon_watch: HorizonWatch
+    stop: Stop
+
+
+if TYPE_CHECKING:
+    FromResources: TypeAlias = Resources
+else:
+    FromResources = NamedDependency[SkipValidation[Resources]]
+
+
+def gather_resources(config: IngestConfig, pool: Pool, stop: Stop) -> Resources:
+    """Make what the handlers share. Raises `ConfigurationError` for malformed sealing keys."""
+    sealer = Sealer(parse_keys(config.sealing_keys))
+    return Resources(
+        config=config,
+        pool=pool,
+        sealer=sealer,
+        tokens=TokenBook(pool),
+        targets=WebhookTargets(pool, sealer),
+        rejections=RejectionBudget(),
+        log_watch=LogWatch(pool),
+        horizon_watch=HorizonWatch(pool),
+        stop=stop,
+    )
+
+
+def keep_in_state(resources: Resources) -> State:
+    """Return the state of the application that serves with these resources."""
+    return State({_STATE_KEY: resources})
+
+
+def resources_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Resources:
+    """Return the resources of the application that a request came to."""
+    return cast(Resources, connection.app.state[_STATE_KEY])
+
+
+def provide_resources(resources: Resources) -> Provide:
+    """Return the dependency `resources` of the handlers."""
+    return Provide(lambda: resources, sync_to_thread=False)

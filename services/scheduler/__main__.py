@@ -1,0 +1,74 @@
+"""The scheduler: `python -m services.scheduler`. Any number of replicas; each runs every duty, and locks decide."""
+
+import logging
+import sys
+from functools import partial
+
+import anyio
+
+from services.scheduler.apply_commands import apply_commands
+from services.scheduler.keep_partitions import keep_partitions
+from services.scheduler.plan_run import plan_runs
+from services.scheduler.promote_jobs import promote_jobs
+from services.scheduler.release_jobs import release_jobs
+from services.scheduler.rescue_jobs import BeatWatch, rescue_jobs
+from shared.config import PositiveInt, PositiveSeconds, ServiceConfig
+from shared.db import open_pool
+from shared.listen import run_listener
+from shared.loop import Bell, Step, run_loop
+from shared.run_service import read_config, run_service
+from shared.schema_version import check_schema
+from shared.stop import Stop, watch_signals
+
+logger = logging.getLogger(__name__)
+
+
+class Config(ServiceConfig, frozen=True, kw_only=True):
+    """Settings of the scheduler."""
+
+    # For how long an executor may be silent before its jobs are taken away.
+    lease_seconds: PositiveSeconds = 10.0
+    # For the plan jobs of runs that are run again.
+    plan_timeout_seconds: PositiveInt = 300
+    pool_size: PositiveInt = 4
+
+
+async def serve(config: Config) -> None:
+    """Run every duty until asked to stop."""
+    stop = Stop()
+    async with (
+        open_pool(
+            config.database_url,
+            name="howdah-scheduler",
+            max_size=config.pool_size,
+            prepare_statements=config.prepare_statements,
+        ) as pool,
+        anyio.create_task_group() as background,
+    ):
+        background.start_soon(watch_signals, stop)
+        await check_schema(pool, stop)
+        duties: dict[str, tuple[Step, str | None]] = {
+            "plan": (partial(plan_runs, pool), "job_finished"),
+            "release": (partial(release_jobs, pool), "job_finished"),
+            "promote": (partial(promote_jobs, pool), "job_finished"),
+            "rescue": (partial(rescue_jobs, pool, BeatWatch(config.lease_seconds)), None),
+            "apply": (partial(apply_commands, pool, config.plan_timeout_seconds), "command_given"),
+            "partitions": (partial(keep_partitions, pool), None),
+        }
+        bells: dict[str, list[Bell]] = {}
+        async with anyio.create_task_group() as loops:
+            for name, (step, channel) in duties.items():
+                bell = Bell()
+                if channel is not None:
+                    bells.setdefault(channel, []).append(bell)
+                loops.start_soon(partial(run_loop, name, step, bell=bell, stop=stop))
+            background.start_soon(
+                partial(run_listener, config.listen_url(), name="howdah-scheduler-listen", bells=bells)
+            )
+            logger.info("scheduler is running")
+        background.cancel_scope.cancel()
+    logger.info("scheduler has stopped")
+
+
+if __name__ == "__main__":
+    sys.exit(run_service("scheduler", read_config("scheduler", Config), serve))

@@ -1,0 +1,77 @@
+"""Fixtures of the executor's operating-system side; each test must leave no process and no descriptor behind."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from services.executor.resolve_run_as import RunAs, resolve_run_as
+from services.executor.spawn_process import mark_processes
+from tests.service.executor.git_remote import GitRemote
+from tests.service.executor.record_output import RecordedOutput
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def first_loop() -> None:
+    """Let libuv open what it opens once per process."""
+    uvloop.new_event_loop().close()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    before = _children(), _descriptors()
+    yield
+    mark_processes(None)
+    assert _children() - before[0] == set(), "a process was left, living or as a zombie"
+    left = {fd: name for fd, name in _descriptors().items() if fd not in before[1]}
+    assert left == {}
+
+
+@pytest.fixture
+def output() -> RecordedOutput:
+    return RecordedOutput()
+
+
+@pytest.fixture
+def nobody() -> RunAs:
+    if os.geteuid() != 0:
+        pytest.skip("changing users needs root")
+    return resolve_run_as("nobody")
+
+
+@pytest.fixture
+def open_path(tmp_path: Path) -> Path:
+    """A folder that other users can enter too: pytest's own are private."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.getuid() and not folder.stat().st_mode & 0o001:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    return tmp_path
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> GitRemote:
+    return GitRemote(tmp_path / "remote")
+
+
+def _children() -> set[int]:
+    found = set()
+    for entry in Path("/proc/self/task").iterdir():
+        found |= {int(pid) for pid in (entry / "children").read_text().split()}
+    return found
+
+
+def _descriptors() -> dict[int, str]:
+    found = {}
+    for entry in Path("/proc/self/fd").iterdir():
+        try:
+            found[int(entry.name)] = str(entry.readlink())
+        except FileNotFoundError:  # the listing's own
+            continue
+    return found
