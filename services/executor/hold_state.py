@@ -48,11 +48,13 @@ class HeldState:
 def hold_state(state: Path) -> HeldState:
     """Make what is missing of the state directory, take a place in it, and mark all processes to come.
 
-    Folders that commands' users must pass through can be entered, not listed, by all (0711); mirrors are the
-    executor's alone. Raises OSError when the directory cannot be used.
+    Folders that commands' users must pass through can be entered, not listed, by all (0711), unless the state
+    directory was made by somebody who thought otherwise; mirrors are the executor's alone. Raises OSError when the directory cannot be used.
     """
     state = state.absolute()
-    state.mkdir(mode=0o711, parents=True, exist_ok=True)
+    if not state.exists():
+        state.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(state, 0o711)
     for name, mode in (("executors", 0o700), ("mirrors", 0o700), ("workspaces", 0o711)):
         make_folder(state / name, mode)
     token = secrets.token_hex(8)

@@ -22,7 +22,7 @@ async def read_blob(mirror: Mirror, commit: str, path: str, *, limit_bytes: int 
     Raises MirrorBrokenError when the commit or the file cannot be read though it should be there.
     """
     check_commit(commit)
-    if not path or "\n" in path or "\0" in path:
+    if not {"", ".", ".."}.isdisjoint(path.split("/")) or "\n" in path or "\0" in path:
         raise InvalidRepositoryError(f"{path[:80]!r} is not the path of a file")
     _require(mirror, commit)
     found = await _read_object(mirror, f"{commit}:{path}", limit_bytes)

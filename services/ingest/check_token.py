@@ -65,6 +65,10 @@ class TokenBook:
         """Return the token if it is neither revoked nor expired. Raises `DatabaseUnavailableError`."""
         return await self._recent.get(token_id, self._read)
 
+    async def holds(self, token_id: TokenId) -> bool:
+        """Whether the token is neither revoked nor expired. Raises `DatabaseUnavailableError`."""
+        return await self.find(token_id) is not None
+
     def forget(self, token_id: TokenId) -> None:
         """Look the token up afresh next time."""
         self._recent.forget(token_id)

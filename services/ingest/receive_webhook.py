@@ -23,29 +23,14 @@ from services.ingest.read_generic_push import read_generic_push
 from services.ingest.read_github_push import read_github_push
 from services.ingest.record_rejection import record_rejection
 from services.ingest.resources import FromResources, Resources
-from services.ingest.verify_signature import (
-    Signed,
-    StandardHeaders,
-    Unsigned,
-    verify_github,
-    verify_standard,
-)
+from services.ingest.verify_signature import Signed, StandardHeaders, Unsigned, verify_github, verify_standard
+from services.ingest.webhook_call import Call, Signature, read_call
 from shared.db import query
 from shared.ids import DeliveryId, JobId, RunId, new_id
 
 MAX_BODY_BYTES: Final = 25 * 1024 * 1024
 # Checked against when there is no such pipeline, so that the work is the same.
 _NO_SECRET: Final = "0" * 64
-
-
-class Call(msgspec.Struct, frozen=True):
-    """A webhook call as it arrived."""
-
-    source: str
-    event: str
-    forge_delivery_id: str | None
-    remote_address: str
-    body: bytes
 
 
 class WebhookAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -77,7 +62,7 @@ async def receive_webhook(
 
     202: a run was requested. 200: the same content came before, or it starts no run; `reason` says why.
     """
-    call, signature = await _read_call(request)
+    call, signature = await read_call(request)
     target = await resources.targets.find(pipeline)
     verdict = _verify(signature, call.body, target.secret if target else _NO_SECRET)
     if target is None:
@@ -98,23 +83,6 @@ async def receive_webhook(
         resources.targets.forget(pipeline)
         raise not_found("pipeline of that name")
     return Response(answer, status_code=202 if answer.outcome == "accepted" else 200)
-
-
-Signature = str | StandardHeaders | None
-
-
-async def _read_call(request: Request[Any, Any, Any]) -> tuple[Call, Signature]:
-    headers = request.headers
-    body = await request.body()
-    client = request.scope["client"]
-    address = client[0] if client else ""
-    if "x-github-event" in headers or "x-hub-signature-256" in headers:
-        event = headers.get("x-github-event", "")[:100]
-        call = Call("github", event, headers.get("x-github-delivery", "")[:100] or None, address, body)
-        return call, headers.get("x-hub-signature-256")
-    message_id = headers.get("webhook-id")
-    signature = StandardHeaders(message_id, headers.get("webhook-timestamp"), headers.get("webhook-signature"))
-    return Call("generic", "push", (message_id or "")[:100] or None, address, body), signature
 
 
 def _verify(signature: Signature, body: bytes, secret: str) -> Signed | Unsigned:

@@ -1,20 +1,18 @@
 """Keep a note of a call that was turned away, for whoever sets the webhook up: metadata only, bounded in number and in rate."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from services.ingest.find_webhook_target import WebhookTarget
 from services.ingest.queries.receive_webhook import reject_delivery
 from services.ingest.resources import Resources
+from services.ingest.webhook_call import Call
 from shared.db import query
 from shared.ids import DeliveryId, new_id
-
-if TYPE_CHECKING:
-    from services.ingest.receive_webhook import Call
 
 KEPT: Final = 100
 
 
-async def record_rejection(resources: Resources, target: WebhookTarget, call: "Call", reason: str) -> None:
+async def record_rejection(resources: Resources, target: WebhookTarget, call: Call, reason: str) -> None:
     """Record the call, unless too many were of late. Raises `DatabaseUnavailableError`."""
     if not resources.rejections.take():
         return

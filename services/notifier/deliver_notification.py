@@ -10,6 +10,7 @@ import msgspec
 from services.notifier.compose_message import UnsignableError, compose_message
 from services.notifier.explain_answer import explain_answer
 from services.notifier.guard_address import Network
+from services.notifier.open_channel import open_channel
 from services.notifier.outcome import Answered, Failed, Outcome
 from services.notifier.plan_retry import Decision, plan_retry
 from services.notifier.queries.claim_notifications import ClaimNotificationsRow
@@ -75,16 +76,10 @@ async def _try(claimed: ClaimNotificationsRow, means: Means, within_seconds: flo
     deadline = anyio.current_time() + within_seconds
     host = ""
     try:
-        url = _open(means.sealer, claimed, claimed.sealed_url, "url")
-        secret = (
-            None
-            if claimed.sealed_secret is None
-            else _open(means.sealer, claimed, claimed.sealed_secret, "secret")
-        )
-        message = compose_message(
-            claimed, page_url=means.page_url(f"runs/{claimed.payload.run_id}"), secret=secret
-        )
-        target = read_url(url)
+        channel = open_channel(claimed, means.sealer)
+        page_url = means.page_url(f"runs/{claimed.payload.run_id}")
+        message = compose_message(claimed, page_url=page_url, secret=channel.secret)
+        target = read_url(channel.url)
         host = target.host
         with anyio.fail_after(within_seconds):
             addresses = await resolve_target(target, allowed=means.allowed, lookup=means.lookup)
@@ -104,8 +99,3 @@ async def _try(claimed: ClaimNotificationsRow, means: Means, within_seconds: flo
         within_seconds=max(deadline - anyio.current_time(), 0),
     )
     return host, outcome
-
-
-def _open(sealer: Sealer, claimed: ClaimNotificationsRow, sealed: bytes, what: str) -> str:
-    """Open one of the channel's sealed columns."""
-    return sealer.open(sealed, key_id=claimed.key_id, purpose=f"channel {what} {claimed.channel_id}").decode()

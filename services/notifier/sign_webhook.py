@@ -24,8 +24,9 @@ def signing_key(secret: str) -> bytes:
         raise ValueError("the secret is empty")
     if not secret.startswith(_PREFIX):
         return secret.encode()
+    encoded = secret.removeprefix(_PREFIX)
     try:
-        key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
     except binascii.Error:
         key = b""
     if not key:

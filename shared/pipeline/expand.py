@@ -121,5 +121,5 @@ def _explain_branch(field: str, patterns: Sequence[str] | None, branch: str | No
     if branch is not None and any(match_glob(pattern, branch) for pattern in patterns):
         return None
     shown = [*patterns[:_SHOWN_PATTERNS], "…"] if len(patterns) > _SHOWN_PATTERNS else patterns
-    target = f"branch `{branch}`" if branch is not None else "a commit that is on no branch"
+    target = f"branch `{branch}`" if branch is not None else "a commit on no branch"
     return f"`{field}` [{', '.join(shown)}] does not match {target}"

@@ -38,7 +38,10 @@ def suggest_value(text: str, values: tuple[str, ...]) -> str | None:
 
 
 def _nearest(text: str, values: tuple[str, ...]) -> str | None:
-    near = get_close_matches(text, values[:_MOST_COMPARED], n=1) if len(text) <= _LONGEST_COMPARED else []
+    if len(text) > _LONGEST_COMPARED:
+        return None
+    values = values[:_MOST_COMPARED]
+    near = get_close_matches(text, values, n=1) or get_close_matches(text.lower(), values, n=1)
     return near[0] if near else None
 
 

@@ -18,12 +18,17 @@ def explain_syntax(error: yaml.YAMLError, text: str, problems: ProblemList) -> N
         convert_mark(error.problem_mark),
         convert_mark(error.context_mark),
     )
-    if "cannot start any token" in complaint:
-        _explain_character(_character_at(text, at), at, problems)
+    character = _character_at(text, at)
+    if character == "\t":
+        problems.add(at, "", "a tab cannot stand here", "indent with spaces")
+    elif "cannot start any token" in complaint:
+        problems.add(at, "", f"text cannot begin with `{show_text(character)}`", "put it in quotes")
     elif "mapping values are not allowed" in complaint:
         problems.add(
             at, "", "`:` cannot stand here", f"put text that holds `: ` in quotes, or {_CHECK_INDENTATION}"
         )
+    elif "block sequence entries are not allowed" in complaint:
+        problems.add(at, "", "a list cannot begin here", _CHECK_INDENTATION)
     elif error.context and "alias" in error.context:
         problems.add(opened, "", "`*` cannot stand here", "put a glob that begins with `*` in quotes")
     elif "unexpected end of stream" in complaint:
@@ -38,13 +43,6 @@ def explain_syntax(error: yaml.YAMLError, text: str, problems: ProblemList) -> N
         problems.add(at, "", "this line does not fit into what it stands in", _CHECK_INDENTATION)
     else:
         problems.add(at, "", f"not valid YAML: {show_text(complaint)}")
-
-
-def _explain_character(character: str, at: Mark, problems: ProblemList) -> None:
-    if character == "\t":
-        problems.add(at, "", "a tab cannot stand here", "indent with spaces")
-    else:
-        problems.add(at, "", f"text cannot begin with `{show_text(character)}`", "put it in quotes")
 
 
 def _character_at(text: str, mark: Mark) -> str:

@@ -27,25 +27,27 @@ def match_glob(pattern: str, name: str) -> bool:
     glob = _compile(pattern)
     stars = glob.star | glob.double_star
     # Bit i is set while the first i tokens can have matched what was read so far.
-    states = _pass_over(1, glob, stars)
+    states = _pass_over(1, glob, stars, at_directory=True)
     for character in name:
         advancing = glob.literals.get(character, 0)
         staying = glob.double_star
         if character != "/":
             advancing |= glob.single
             staying |= glob.star
-        states = _pass_over((states & advancing) << 1 | (states & staying), glob, stars)
+        states = (states & advancing) << 1 | (states & staying)
+        states = _pass_over(states, glob, stars, at_directory=character == "/")
         if not states:
             return False
     return bool(states >> glob.length & 1)
 
 
-def _pass_over(states: int, glob: _Glob, stars: int) -> int:
-    """Add the states reached by stars that match nothing.
+def _pass_over(states: int, glob: _Glob, stars: int, *, at_directory: bool) -> int:
+    """Add the states reached by stars that match nothing, and where a directory begins, by `**/` that does.
 
     One round is enough: the tokens never hold two stars in a row, nor two optional directories.
     """
-    states |= (states & glob.optional_directories) << 2
+    if at_directory:
+        states |= (states & glob.optional_directories) << 2
     return states | (states & stars) << 1
 
 

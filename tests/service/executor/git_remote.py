@@ -14,6 +14,14 @@ _ENV = {
     "GIT_COMMITTER_NAME": "Ada",
     "GIT_COMMITTER_EMAIL": "ada@example.org",
     "LC_ALL": "C",
+    # Tests need no durability, and no upkeep in the background.
+    "GIT_CONFIG_COUNT": "3",
+    "GIT_CONFIG_KEY_0": "core.fsync",
+    "GIT_CONFIG_VALUE_0": "none",
+    "GIT_CONFIG_KEY_1": "gc.auto",
+    "GIT_CONFIG_VALUE_1": "0",
+    "GIT_CONFIG_KEY_2": "maintenance.auto",
+    "GIT_CONFIG_VALUE_2": "false",
 }
 
 
@@ -33,7 +41,7 @@ class GitRemote:
         folder.mkdir()
         self.work = folder / "work"
         self.bare = folder / "bare.git"
-        flags = ("-q", f"--object-format={object_format}", "-b", "main")
+        flags = ("-q", "--template=", f"--object-format={object_format}", "-b", "main")
         git("init", *flags, str(self.work), cwd=folder)
         git("init", *flags, "--bare", str(self.bare), cwd=folder)
 

@@ -27,7 +27,7 @@ def say(*words): print(*words, flush=True)
 # A child, a grandchild in a session of its own, and an orphan of an orphan: forked twice, session of its own, all its
 # descriptors closed, nothing in its environment.
 STARTS_DESCENDANTS = """
-subprocess.Popen(["sh", "-c", "trap '' TERM HUP; echo $$; setsid sh -c 'echo $$; exec sleep 1000' & wait"])
+subprocess.Popen(["sh", "-c", "exec < /dev/null; trap '' TERM HUP; echo $$; setsid sh -c 'echo $$; exec sleep 1000' & wait"])
 subprocess.run(["sh", "-c", "(env -i setsid sh -c 'echo $$; exec sleep 1000 <&- >&- 2>&-' &)"])
 """
 
@@ -45,6 +45,11 @@ class Played:
     def read_pids(self, count: int) -> list[WatchedProcess]:
         return [WatchedProcess(int(self.read_line())) for _ in range(count)]
 
+    def let_go(self) -> None:
+        """Let an executor go on that reads its input."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
     def wait(self) -> int:
         return self.process.wait(20)
 
@@ -56,7 +61,7 @@ def play(script: str | list[str], *, wrapper: tuple[str, ...] = ()) -> Iterator[
         argv,
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "SECRET": "postgresql://secret"},
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -64,10 +69,9 @@ def play(script: str | list[str], *, wrapper: tuple[str, ...] = ()) -> Iterator[
     try:
         yield Played(process)
     finally:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
+        process.terminate()
+        with process:  # which closes the pipes and waits
+            pass
 
 
 def all_ended(watched: list[WatchedProcess]) -> bool:
@@ -84,8 +88,9 @@ def all_ended(watched: list[WatchedProcess]) -> bool:
     ],
 )
 def test_however_the_executor_ends_nothing_of_it_goes_on(leave: str, code: int) -> None:
-    with play(f"{STARTS_DESCENDANTS}\n{leave}") as played:
+    with play(f"{STARTS_DESCENDANTS}\nsys.stdin.read()\n{leave}") as played:
         descendants = played.read_pids(3)
+        played.let_go()
         assert played.wait() == code
         assert all_ended(descendants)
 
@@ -99,8 +104,9 @@ def test_an_executor_killed_from_outside_takes_its_descendants_along() -> None:
 
 
 def test_an_executor_that_hangs_after_its_pipe_has_closed_is_killed() -> None:
-    with play(f"{STARTS_DESCENDANTS}\nos.close(link._tie_fd)\nsignal.pause()") as played:
+    with play(f"{STARTS_DESCENDANTS}\nsys.stdin.read()\nos.close(link._tie_fd)\nsignal.pause()") as played:
         descendants = played.read_pids(3)
+        played.let_go()
         assert played.wait() == 128 + signal.SIGKILL
         assert all_ended(descendants)
 
@@ -203,7 +209,15 @@ harden_process.call_prctl({PR_SET_DUMPABLE}, 1)
 
 
 def read_as(user: RunAs, *paths: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["cat", *paths], user=user.uid, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["cat", *paths],
+        user=user.uid,
+        group=user.gid,
+        extra_groups=(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_the_same_user_can_read_the_environment_of_neither(nobody: RunAs) -> None:

@@ -1,4 +1,4 @@
-"""Every outcome leads to delivered, another try, or dead: no message is tried for ever, none given up early."""
+"""Every outcome leads to delivered, another try, or dead: nothing is tried for ever, or given up early."""
 
 from statistics import fmean
 

@@ -24,7 +24,7 @@ def test_a_secret_is_base64_after_its_prefix_and_itself_without() -> None:
     assert signing_key("plain secret ü") == "plain secret ü".encode()
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_%%%", "whsec_abc"])
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_%%%", "whsec_abcde"])
 def test_an_unusable_secret_is_an_error(secret: str) -> None:
     with pytest.raises(ValueError, match=r"secret is empty|not base64"):
         signing_key(secret)

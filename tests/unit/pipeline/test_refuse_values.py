@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - one case a line
 """Values that do not fit their fields, each with its message and place."""
 
 import pickle
@@ -47,7 +48,7 @@ def _job(text: str) -> str:
         ("{run: x, env: [a]}", "f:4:19: jobs.a.env: expected a mapping, found a list"),
         ("{run: x, env: {A-B: 1}}", "f:4:20: jobs.a.env.A-B: `A-B` cannot name a variable; it must match [A-Za-z_][A-Za-z0-9_]*"),
         ("{run: x, env: {HOWDAH_RUN: 1}}", "f:4:20: jobs.a.env.HOWDAH_RUN: names that begin with `HOWDAH_` are reserved"),
-        ("{run: x, env: {A: }}", "f:4:22: jobs.a.env.A: has no value; expected text"),
+        ("{run: x, env: {A: }}", "f:4:23: jobs.a.env.A: has no value; expected text"),
         ("{run: x, env: {A: null}}", "f:4:23: jobs.a.env.A: `null` means no value; quote it if text is meant"),
         ("{run: x, env: {A: " + "y" * 20000 + ", B: " + "z" * 20000 + "}}", "f:4:19: jobs.a.env: is longer than 32768 bytes in all"),
     ],
@@ -83,7 +84,9 @@ def test_a_file_that_does_not_fit_is_refused_with_the_place(text: str, line: str
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
-    text = "on: {push: , cron: }\njobs:\n  a: {run: '', needs: [b, zz]}\n  b: {run: x, needs: a, timeout: x}\n"
+    text = (
+        "on: {push: , cron: }\njobs:\n  a: {run: '', needs: [b, zz]}\n  b: {run: x, needs: a, timeout: x}\n"
+    )
     assert [line.split(": ")[0] + ": " + line.split(": ")[1] for line in explain(text)] == [
         "f:1:14: on.cron",
         "f:3:12: jobs.a.run",

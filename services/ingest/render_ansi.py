@@ -1,0 +1,115 @@
+"""Terminal output, made into pieces of one style each: a page shows them as text, never as markup. Pure.
+
+Only SGR sequences (ECMA-48, 8.3.117) mean something here; every other control sequence is left out.
+"""
+
+import re
+from typing import Final
+
+Span = tuple[str, str]
+
+# Control sequences, operating system commands and the like (until BEL or ST), and two-character escapes.
+_ESCAPE: Final = re.compile(
+    r"\x1b\[([0-9:;<=>?]*)([ -/]*)([@-~])"
+    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"
+    r"|\x1b[ -/]*[0-Z\\^-~]"
+)
+# The beginning of a sequence whose end is in the next chunk; bounded, so that no text is kept back for ever.
+_UNFINISHED: Final = re.compile(r"\x1b(?:\[[0-9:;<=>?]{0,64}[ -/]{0,8}|[\]PX^_][^\x07\x1b]{0,512}\x1b?|[ -/]{0,8})?\Z")
+_OTHER_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_COLORS: Final = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
+_ATTRIBUTES: Final = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "strike"}
+_ENDS: Final = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("inverse",), 29: ("strike",)}
+
+
+class _Style:
+    """What the terminal's pen is set to."""
+
+    def __init__(self) -> None:
+        self._attributes: dict[str, str] = {}
+
+    def classes(self) -> str:
+        """Return the CSS classes of the style."""
+        return " ".join(self._attributes.values())
+
+    def apply(self, parameters: str) -> None:
+        """Change the style as an SGR sequence says; what is not known changes nothing."""
+        codes = [int(code) if code.isdecimal() else 0 for code in re.split("[;:]", parameters)]
+        position = 0
+        while position < len(codes):
+            code = codes[position]
+            if code in (38, 48):  # extended colours: their numbers are not codes of their own
+                position += self._apply_extended(code, codes[position + 1 :])
+            else:
+                self._apply_one(code)
+            position += 1
+
+    def _apply_one(self, code: int) -> None:
+        if code == 0:
+            self._attributes.clear()
+        elif code in _ATTRIBUTES:
+            self._attributes[_ATTRIBUTES[code]] = f"ansi-{_ATTRIBUTES[code]}"
+        elif code in _ENDS:
+            for attribute in _ENDS[code]:
+                self._attributes.pop(attribute, None)
+        elif 30 <= code <= 37 or 90 <= code <= 97:
+            self._set_color("fg", code % 10, bright=code >= 90)
+        elif 40 <= code <= 47 or 100 <= code <= 107:
+            self._set_color("bg", code % 10, bright=code >= 100)
+        elif code in (39, 49):
+            self._attributes.pop("fg" if code == 39 else "bg", None)
+
+    def _apply_extended(self, code: int, rest: list[int]) -> int:
+        """Take the first 16 of 256 colours as they are; the others have no class. Returns how many numbers it read."""
+        ground = "fg" if code == 38 else "bg"
+        match rest:
+            case [5, color, *_]:
+                if color < 16:
+                    self._set_color(ground, color % 8, bright=color >= 8)
+                else:
+                    self._attributes.pop(ground, None)
+                return 2
+            case [2, *_]:
+                self._attributes.pop(ground, None)
+                return 4
+            case _:
+                return len(rest)
+
+    def _set_color(self, ground: str, index: int, *, bright: bool) -> None:
+        self._attributes[ground] = f"ansi-{ground}-{'bright-' if bright else ''}{_COLORS[index]}"
+
+
+class AnsiRenderer:
+    """Renders the streams of a log chunk by chunk; a style, and a sequence that a chunk cuts in two, go on in the next."""
+
+    def __init__(self) -> None:
+        self._styles: dict[int, _Style] = {}
+        self._unfinished: dict[int, str] = {}
+
+    def render(self, stream: int, text: str) -> list[Span]:
+        """Return the text of one chunk as pieces of one style: (CSS classes, text)."""
+        style = self._styles.setdefault(stream, _Style())
+        text = self._unfinished.pop(stream, "") + text
+        if unfinished := _UNFINISHED.search(text):
+            self._unfinished[stream] = unfinished.group()
+            text = text[: unfinished.start()]
+        spans: list[Span] = []
+        position = 0
+        for escape in _ESCAPE.finditer(text):
+            _add(spans, style, text[position : escape.start()])
+            position = escape.end()
+            if escape[3] == "m" and not escape[2]:
+                style.apply(escape[1])
+        _add(spans, style, text[position:])
+        return spans
+
+
+def strip_ansi(text: str) -> str:
+    """Return the text without control sequences, and without control characters but tab, newline and carriage return."""
+    return _OTHER_CONTROLS.sub("", _ESCAPE.sub("", text))
+
+
+def _add(spans: list[Span], style: _Style, text: str) -> None:
+    shown = _OTHER_CONTROLS.sub("", text)
+    if shown:
+        spans.append((style.classes(), shown))

@@ -1,0 +1,88 @@
+"""NOTIFY is rationed: one ring for a statement at most, none without a row, none at all with the switch off."""
+
+from functools import partial
+
+import psycopg
+
+from services.executor.queries.append_logs import ring_log_appended
+from services.ingest.queries.commands import give_command
+from services.scheduler.queries.promote_jobs import promote_jobs
+from shared.db import open_pool, query
+from shared.ids import CommandId, new_id
+from shared.queries.models import CommandKind
+from tests.database import TestDatabase
+from tests.engine import FAILED, SUCCEEDED, Engine
+
+
+class Ears:
+    """A connection that hears every channel."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._connection = psycopg.connect(engine.database.dsn(), autocommit=True)
+        for channel in ("job_ready", "job_finished", "job_cancel", "log_appended", "event_recorded", "command_given"):
+            self._connection.execute(f"listen {channel}".encode())
+
+    def heard(self) -> list[str]:
+        """What has been notified since the last time, by commits that came before."""
+        self._connection.execute("select 1")
+        return sorted(n.channel for n in self._connection.notifies(timeout=0))
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+async def test_a_statement_rings_once_however_many_rows_it_moves(engine: Engine) -> None:
+    ears = Ears(engine)
+    await engine.start_run({key: [] for key in "abcde"})
+    assert ears.heard() == ["event_recorded", "job_ready", "job_ready"]  # the plan job's, then the five jobs'
+    executor = await engine.add_executor()
+    jobs = await engine.claim(executor)
+    assert ears.heard() == ["event_recorded"]
+    await engine.finish(executor, jobs[0], SUCCEEDED)
+    assert ears.heard() == ["event_recorded", "job_finished"]
+    ears.close()
+
+
+async def test_what_moves_nothing_rings_nothing(engine: Engine) -> None:
+    await engine.start_run({"a": []})
+    executor = await engine.add_executor()
+    (job,) = await engine.claim(executor)
+    await engine.finish(executor, job, FAILED)
+    ears = Ears(engine)
+    assert await engine.claim(executor) == []
+    assert await engine.finish(executor, job, FAILED) is None
+    await query(engine.scheduler, partial(promote_jobs, now=None, max_jobs=10))
+    assert ears.heard() == []
+    ears.close()
+
+
+async def test_the_switch_silences_everything(database: TestDatabase, engine: Engine) -> None:
+    engine.sql(f"alter database {database.name} set howdah.notify = 'off'")
+    ears = Ears(engine)
+    async with open_pool(database.dsn("executor"), name="quiet", max_size=1) as pool:
+        await query(pool, ring_log_appended)
+    await engine.start_run({"a": []})
+    ears_heard = ears.heard()
+    ears.close()
+    # The engine's own pools were opened before the switch was set: only theirs may be heard.
+    assert "log_appended" not in ears_heard
+
+
+async def test_a_command_rings_for_the_scheduler(database: TestDatabase, engine: Engine) -> None:
+    run_id, _ = await engine.start_run({"a": []})
+    ears = Ears(engine)
+    async with open_pool(database.dsn("ingest"), name="ingest", max_size=1) as pool:
+        await query(
+            pool,
+            partial(
+                give_command,
+                command_id=CommandId(new_id()),
+                kind=CommandKind.CANCEL_RUN,
+                run_id=run_id,
+                job_id=None,
+                given_by="me",
+                why="",
+            ),
+        )
+    assert ears.heard() == ["command_given"]
+    ears.close()
