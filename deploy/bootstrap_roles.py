@@ -46,8 +46,11 @@ def bootstrap_roles(admin: psycopg.Connection, passwords: RolePasswords) -> None
         if known is None:
             admin.execute(sql.SQL("create role {} login").format(role))
         admin.execute(
-            sql.SQL("alter role {} login noinherit nosuperuser nocreatedb nocreaterole password {}").format(
-                role, sql.Literal(password)
+            sql.SQL("alter role {} login {} nosuperuser nocreatedb nocreaterole password {}").format(
+                role,
+                # The owner of a database may create in its schema as a member of pg_database_owner.
+                sql.SQL("inherit" if name == "owner" else "noinherit"),
+                sql.Literal(password),
             )
         )
         settings = {"timezone": "UTC"} if name == "owner" else _ROLE_SETTINGS

@@ -178,6 +178,17 @@ async def _attempt(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
     raise AssertionError("unreachable")
 
 
+async def answers(pool: Pool, *, seconds: float) -> bool:
+    """Whether the database answers a statement within so many seconds. Unlike `query`, it can be canceled at any point."""
+    try:
+        with anyio.fail_after(seconds):
+            async with pool.connection(timeout=seconds) as connection:
+                await connection.execute("select")
+    except (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests, TimeoutError):
+        return False
+    return True
+
+
 async def listen(connection: Connection, channels: Iterable[str]) -> AsyncIterator[str]:
     """Yield the channel of each notification, for ever; the empty string once the subscriptions stand.
 

@@ -64,9 +64,7 @@ class Engine:
     async def start_run(self, jobs: dict[str, list[str]], *, max_attempts: int = 1) -> tuple[RunId, dict[str, JobId]]:
         """Make a run whose plan has been applied, with these jobs and their needs; returns the ids."""
         run_id, plan_job_id = self.request_run(self.add_pipeline(f"p{new_id().hex[-12:]}"))
-        self.sql(
-            "update job set state = 'succeeded', finished_at = now(), settled = true where id = %s", plan_job_id
-        )
+        self.sql("update job set state = 'succeeded', finished_at = now(), settled = true where id = %s", plan_job_id)
         self.sql("update run set state = 'running', started_at = now() where id = %s", run_id)
         ids = {key: JobId(new_id()) for key in jobs}
         await query(

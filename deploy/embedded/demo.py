@@ -1,21 +1,13 @@
 """`make demo`: a real push to a real repository becomes a run, whose log streams by, and whose outcome reaches a webhook."""
 
-import base64
-import hashlib
-import hmac
 import json
-import os
 import queue
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +15,9 @@ import httpx
 from rich.console import Console
 
 from deploy.embedded.postgres import EmbeddedPostgresError
+from deploy.embedded.repository import GitFailedError, git, install_hook, make_bare_repository, make_clone
 from deploy.embedded.stack import ROOT, Stack, StackError, run_stack
+from deploy.embedded.target import Received, Target, run_target
 from deploy.migrate import MigrationError
 
 _PIPELINE: Final = "demo"
@@ -36,83 +30,10 @@ class DemoError(RuntimeError):
     """Something that the demo promises did not happen."""
 
 
-class _Target(ThreadingHTTPServer):
-    """The webhook that the notification is to reach."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _TargetHandler)
-        self.received: queue.Queue[tuple[dict[str, str], bytes]] = queue.Queue()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/hook"
-
-
-class _TargetHandler(BaseHTTPRequestHandler):
-    server: _Target
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.received.put(({name.lower(): value for name, value in self.headers.items()}, body))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the library's
-        """Say nothing: the demo prints what arrives."""
-
-
-@contextmanager
-def _run_target() -> Iterator[_Target]:
-    target = _Target()
-    thread = threading.Thread(target=target.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield target
-    finally:
-        target.shutdown()
-        target.server_close()
-        thread.join()
-
-
-def _git(*arguments: str | Path, cwd: Path) -> str:
-    identity = {"GIT_AUTHOR_NAME": "Mahout", "GIT_AUTHOR_EMAIL": "mahout@example.org"}
-    identity |= {"GIT_COMMITTER_NAME": "Mahout", "GIT_COMMITTER_EMAIL": "mahout@example.org"}
-    done = subprocess.run(
-        ["git", *arguments], cwd=cwd, env={**os.environ, **identity}, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise DemoError(f"git {arguments[0]} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout + done.stderr
-
-
-def _make_repository(state: Path, webhook: str, secret: str) -> tuple[Path, Path]:
-    """Make a bare repository whose hook tells Howdah of pushes, and a clone with one commit to push."""
-    bare, clone = state / "repositories" / "demo.git", state / "clone"
-    bare.parent.mkdir()
-    _git("init", "--quiet", "--bare", "--initial-branch=main", bare, cwd=state)
-    _git("config", "howdah.url", webhook, cwd=bare)
-    _git("config", "howdah.secret", secret, cwd=bare)
-    shutil.copy(ROOT / "deploy" / "hooks" / "post-receive", bare / "hooks" / "post-receive")
-    shutil.copytree(_SAMPLE, clone)
-    _git("init", "--quiet", "--initial-branch=main", cwd=clone)
-    _git("remote", "add", "origin", bare, cwd=clone)
-    _git("add", "--all", cwd=clone)
-    _git("commit", "--quiet", "--message", "A first application", cwd=clone)
-    return bare, clone
-
-
-def _check_signature(headers: dict[str, str], body: bytes, secret: str) -> None:
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    expected = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    if not hmac.compare_digest(expected, headers["webhook-signature"]):
-        raise DemoError("the notification's signature does not hold")
-
-
 class Demo:
     """One showing, against a running stack."""
 
-    def __init__(self, stack: Stack, target: _Target, console: Console) -> None:
+    def __init__(self, stack: Stack, target: Target, console: Console) -> None:
         self._stack = stack
         self._target = target
         self._console = console
@@ -138,28 +59,36 @@ class Demo:
         pipeline = self._post("/api/v1/pipelines", {"name": _PIPELINE, "repository_url": repository.as_uri()})
         channel = self._post(
             "/api/v1/channels",
-            {"name": "demo-hook", "kind": "webhook", "url": self._target.url, "events": ["run.succeeded", "run.failed"]},
+            {
+                "name": "demo-hook",
+                "kind": "webhook",
+                "url": self._target.url,
+                "events": ["run.succeeded", "run.failed"],
+            },
         )
-        webhook = f"{self._stack.url}/webhooks/{_PIPELINE}"
-        _, clone = _make_repository(self._stack.state, webhook, pipeline["webhook_secret"])
+        clone = self._stack.state / "clone"
+        make_bare_repository(repository)
+        install_hook(repository, webhook=f"{self._stack.url}/webhooks/{_PIPELINE}", secret=pipeline["webhook_secret"])
+        make_clone(clone, origin=repository, files=_SAMPLE, message="A first application")
         stopped = threading.Event()
         keys: dict[str, str] = {}
         follower = threading.Thread(target=self._print_logs, args=(stopped, keys), daemon=True)
         follower.start()
         self._say("$ git push origin main")
         began = time.monotonic()
-        for line in _git("push", "origin", "main", cwd=clone).splitlines():
+        for line in git("push", "origin", "main", cwd=clone).splitlines():
             if line.strip():
                 self._console.print(f"  {line.rstrip()}", style="dim", markup=False)
         run = self._follow_run(keys)
         took = time.monotonic() - began
-        headers, body = self._await_notification()
-        _check_signature(headers, body, channel["secret"])
+        notification = self._await_notification()
+        if not notification.is_signed_with(channel["secret"]):
+            raise DemoError("the notification's signature does not hold")
         stopped.set()
         colour = _COLOURS.get(run["state"], "white")
         self._say(f"run {run['number']} [{colour}]{run['state']}[/] {took:.1f} s after the push began")
         self._say("notification delivered, signature verified:")
-        self._console.print_json(body.decode())
+        self._console.print_json(notification.body.decode())
         if run["state"] != "succeeded":
             raise DemoError(f"the run ended {run['state']}: {run['reason']}")
         return f"{self._stack.url}/runs/{run['run_id']}"
@@ -203,7 +132,7 @@ class Demo:
                 for text in chunk["text"].splitlines():
                     self._console.print(f"  {label:>8} │ {text}", style="cyan", markup=False)
 
-    def _await_notification(self) -> tuple[dict[str, str], bytes]:
+    def _await_notification(self) -> Received:
         try:
             return self._target.received.get(timeout=30)
         except queue.Empty:
@@ -221,7 +150,7 @@ def main(arguments: list[str]) -> int:
     try:
         with (
             run_stack(state, settings=settings, say=lambda line: console.print(f"[dim]{line}[/]")) as stack,
-            _run_target() as target,
+            run_target() as target,
         ):
             page = Demo(stack, target, console).show()
             console.print(f"\nThe run's page: [bold]{page}[/]")
@@ -230,7 +159,7 @@ def main(arguments: list[str]) -> int:
                 console.print("Everything stays up until Ctrl-C.")
                 stopped.wait()
                 console.print("\nstopping")
-    except (DemoError, StackError, EmbeddedPostgresError, MigrationError, httpx.HTTPError) as error:
+    except (DemoError, GitFailedError, StackError, EmbeddedPostgresError, MigrationError, httpx.HTTPError) as error:
         console.print(f"\nThe demo failed: {error}", style="red", markup=False)
         for log in sorted((state / "logs").glob("*.log")):
             console.print(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}", style="dim", markup=False)

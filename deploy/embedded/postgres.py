@@ -67,17 +67,18 @@ def _reachable_binaries(version: ServerVersion) -> Path:
     found = binaries(version)
     if os.geteuid() != 0 or reachable_by_others(found):
         return found
-    install = found.parent
-    stamp = int((found / "postgres").stat().st_mtime)
-    copy = Path("/var/tmp") / f"howdah-postgresql-{version}-{stamp}"  # noqa: S108 - owned by root, not writable
+    # Where only root can write: these are programs that we are about to run.
+    shelf = Path("/var/lib/howdah")
+    copy = shelf / f"postgresql-{version}-{int((found / 'postgres').stat().st_mtime)}"
     if not copy.exists():
-        unfinished = Path(tempfile.mkdtemp(dir="/var/tmp"))  # noqa: S108
-        shutil.copytree(install, unfinished / "install", symlinks=True)
+        shelf.mkdir(mode=0o755, parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(dir=shelf))
         unfinished.chmod(0o755)
+        shutil.copytree(found.parent, unfinished / "install", symlinks=True)
         try:
             (unfinished / "install").rename(copy)
         except OSError:
-            if not copy.exists():
+            if not copy.exists():  # else another start was faster
                 raise
         shutil.rmtree(unfinished, ignore_errors=True)
     return copy / "bin"

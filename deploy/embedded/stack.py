@@ -42,7 +42,7 @@ class Secrets(msgspec.Struct, frozen=True):
 
 
 def state_folder() -> Path:
-    """Return where `make up` keeps its data: var/, or a folder that PostgreSQL's user can reach when root may not share the checkout."""
+    """Return where `make up` keeps its data: var/, or for root a folder that PostgreSQL's own user can reach."""
     here = ROOT / "var"
     if os.geteuid() != 0 or reachable_by_others(here):
         return here
@@ -201,7 +201,9 @@ def _wait_until_ready(stack: Stack) -> None:
     while True:
         for service in stack.services.values():
             if (status := service.ended()) is not None:
-                raise StackError(f"{service.name} ended with status {status}; {service.log} says:\n{service.last_words()}")
+                raise StackError(
+                    f"{service.name} ended with status {status}; {service.log} says:\n{service.last_words()}"
+                )
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{stack.url}/ready", timeout=2) as answer:  # noqa: S310
             if answer.status == 200:
                 return

@@ -39,7 +39,9 @@ def main(arguments: list[str]) -> int:
     state = state_folder()
     settings = {"HOWDAH_ALLOW_LOCAL_REPOSITORIES": "true", "HOWDAH_ALLOWED_NETWORKS": "127.0.0.0/8"}
     try:
-        with run_stack(state, port=_PORT, settings=settings, say=lambda line: console.print(f"[dim]{line}[/]")) as stack:
+        with run_stack(
+            state, port=_PORT, settings=settings, say=lambda line: console.print(f"[dim]{line}[/]")
+        ) as stack:
             new = not (state / "admin-token").exists()
             token = stack.admin_token()
             console.print(f"\nHowdah is up: [bold]{stack.url}[/]   API: {stack.url}/docs   data and logs: {state}")
@@ -50,9 +52,7 @@ def main(arguments: list[str]) -> int:
             console.print("Ctrl-C stops everything.\n")
             threads = [threading.Thread(target=keep_running, args=(stack, stopped, console.print), daemon=True)]
             if "--reload" in arguments:
-                threads.append(
-                    threading.Thread(target=_restart_on_change, args=(stack, stopped, console), daemon=True)
-                )
+                threads.append(threading.Thread(target=_restart_on_change, args=(stack, stopped, console), daemon=True))
             for thread in threads:
                 thread.start()
             stopped.wait()

@@ -26,6 +26,9 @@ async def read_blob(mirror: Mirror, commit: str, path: str, *, limit_bytes: int 
         raise InvalidRepositoryError(f"{path[:80]!r} is not the path of a file")
     _require(mirror, commit)
     found = await _read_object(mirror, f"{commit}:{path}", limit_bytes)
+    # Git calls a file missing too when it cannot read the way there.
+    if found is None and await _read_object(mirror, f"{commit}^{{tree}}", BLOB_LIMIT) is None:
+        raise MirrorBrokenError(f"the mirror of {mirror.url} cannot read commit {commit}")
     return found[1] if found is not None and found[0] == b"blob" else None
 
 

@@ -131,6 +131,8 @@ class Command:
             below = pick_descendants(processes, [self.pid, *(entry.pid for entry in roots)])
             return roots | below | find_marked(lambda mark: mark == self._mark, reaper_pid=self._reaper_pid)
 
+        # The group in one go: one by one, a shell would see its child die, and go on for a moment.
+        self._process.signal_group(signal.SIGKILL)
         await end_processes(find)
 
     async def close(self) -> None:

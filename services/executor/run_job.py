@@ -81,7 +81,11 @@ async def _work(held: HeldJob, log: AttemptLog, around: Surroundings) -> Attempt
     except Exception as error:
         # A fault of ours must not leave the job running for ever, nor take other jobs with it.
         logger.exception("job %s met a fault of the executor", held.job.key)
-        return _failed(log, AttemptOutcome.ERRORED, RuntimeError(f"internal error ({type(error).__name__}); see the executor's log"))
+        return _failed(
+            log,
+            AttemptOutcome.ERRORED,
+            RuntimeError(f"internal error ({type(error).__name__}); see the executor's log"),
+        )
 
 
 def _failed(

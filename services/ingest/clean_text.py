@@ -11,7 +11,8 @@ _LENGTH: Final = 200
 _READ: Final = 4000
 
 # One line of text that a person wrote: no control characters.
-Line = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+LINE_PATTERN: Final = r"^[^\x00-\x1f\x7f]{1,200}\Z"
+Line = Annotated[str, Meta(pattern=LINE_PATTERN)]
 
 
 def first_line(text: str) -> str:

@@ -7,9 +7,9 @@ import msgspec
 
 from services.ingest.queries.receive_webhook import read_webhook_target
 from services.ingest.recent_values import RecentValues
-from services.ingest.seal_secrets import webhook_secret_purpose
 from shared.db import Pool, query
 from shared.ids import PipelineId
+from shared.sealed_values import webhook_secret_of
 from shared.sealing import Sealer
 
 # For this long after a change, a replica may still know the secret from before.
@@ -51,6 +51,6 @@ class WebhookTargets:
         if row is None:
             return None
         secret = self._sealer.open(
-            row.sealed_webhook_secret, key_id=row.key_id, purpose=webhook_secret_purpose(row.pipeline_id)
+            row.sealed_webhook_secret, key_id=row.key_id, purpose=webhook_secret_of(row.pipeline_id)
         )
         return WebhookTarget(row.pipeline_id, row.repository_key, secret.decode())

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 
 from services.ingest.check_token import TokenBook
-from services.ingest.configuration import IngestConfig
+from services.ingest.config import IngestConfig
 from services.ingest.find_webhook_target import WebhookTargets
 from services.ingest.limit_rejections import RejectionBudget
 from services.ingest.watch_horizon import HorizonWatch

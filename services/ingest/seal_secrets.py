@@ -1,40 +1,28 @@
-"""What ingest seals, and for what purpose: the services that open it name the same purpose."""
+"""Git credentials as they are given, and as they are stored."""
+
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
-from shared.ids import ChannelId, PipelineId
+from shared.ids import PipelineId
+from shared.sealed_values import StoredGitCredential, git_credential_of
 from shared.sealing import Sealer
+
+# What git's credential protocol can carry: one line each.
+_OneLine = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
 
 
 class GitCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What git shows to a repository's host."""
 
-    username: str
-    password: str
-
-
-def webhook_secret_purpose(pipeline_id: PipelineId) -> str:
-    """Return the purpose of a pipeline's webhook secret."""
-    return f"pipeline webhook_secret {pipeline_id}"
-
-
-def git_credential_purpose(pipeline_id: PipelineId) -> str:
-    """Return the purpose of a pipeline's git credential."""
-    return f"pipeline git_credential {pipeline_id}"
-
-
-def channel_url_purpose(channel_id: ChannelId) -> str:
-    """Return the purpose of a channel's URL."""
-    return f"channel url {channel_id}"
-
-
-def channel_secret_purpose(channel_id: ChannelId) -> str:
-    """Return the purpose of a channel's signing secret."""
-    return f"channel secret {channel_id}"
+    username: _OneLine
+    password: _OneLine
 
 
 def seal_credential(sealer: Sealer, credential: GitCredential | None, pipeline_id: PipelineId) -> bytes | None:
-    """Return a git credential as it is stored: sealed JSON."""
+    """Return a git credential as it is stored."""
     if credential is None:
         return None
-    return sealer.seal(msgspec.json.encode(credential), purpose=git_credential_purpose(pipeline_id))
+    stored = StoredGitCredential(credential.username, credential.password)
+    return sealer.seal(msgspec.json.encode(stored), purpose=git_credential_of(pipeline_id))

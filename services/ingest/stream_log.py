@@ -65,6 +65,7 @@ class LogReader:
             if following is None:
                 return current
             current, self._cursor = following, ChunkCursor(following.epoch, 0)
+            self._renderer = self._renderer and AnsiRenderer()
         return current
 
     def _end_if_final(self) -> Look:

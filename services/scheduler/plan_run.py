@@ -63,9 +63,7 @@ def _why_unplanned(plan: ReadPlanJobRow) -> str:
 
 async def _apply_plan(connection: Connection, run: LockedRun, result: PlanResult) -> None:
     plan = expand(result.pipeline, event=run.event, branch=run.branch)
-    await start_run(
-        connection, run_id=run.run_id, commit_sha=result.commit, title=result.title, author=result.author
-    )
+    await start_run(connection, run_id=run.run_id, commit_sha=result.commit, title=result.title, author=result.author)
     if plan.jobs:
         await _insert_jobs(connection, run.run_id, plan.jobs)
     await record_event(

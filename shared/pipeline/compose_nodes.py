@@ -129,9 +129,7 @@ class _Composer:
     def _set_entry(self, mapping: MappingNode, key: ScalarNode, value: Node) -> None:
         earlier = mapping.entries.get(key.text)
         if earlier:
-            self._problems.add(
-                key.mark, self._path(), "duplicate key", f"first at line {earlier.key_mark.line}"
-            )
+            self._problems.add(key.mark, self._path(), "duplicate key", f"first at line {earlier.key_mark.line}")
         elif key.plain and key.text == "<<":
             hint = "YAML 1.2 has none; write the keys out, or let `*alias` stand for a whole value"
             self._problems.add(key.mark, self._path(), "merge keys are not supported", hint)
@@ -141,9 +139,7 @@ class _Composer:
             mapping.entries[key.text] = Entry(key.mark, value)
 
     def _expects_key(self) -> bool:
-        return (
-            bool(self._open) and isinstance(self._open[-1].node, MappingNode) and self._open[-1].key is None
-        )
+        return bool(self._open) and isinstance(self._open[-1].node, MappingNode) and self._open[-1].key is None
 
     def _refuse_tag(self, tag: str | None, mark: Mark) -> None:
         if tag is not None:
@@ -157,6 +153,6 @@ class _Composer:
         for level in self._open:
             if isinstance(level.node, SequenceNode):
                 path += f"[{len(level.node.elements)}]"
-            elif level.key is not None:
+            elif level.key is not None and level.key.text:
                 path = join_path(path, level.key.text)
         return path

@@ -63,15 +63,12 @@ def expand(pipeline: Pipeline, *, event: str, branch: str | None) -> Plan:
     skips = {skip.job_id: skip for skip in decision.skip}
     ready = set(decision.ready)
     jobs = tuple(
-        _plan_job(pipeline, job, unmatched[job.key], skips.get(job.key), job.key in ready)
-        for job in pipeline.jobs
+        _plan_job(pipeline, job, unmatched[job.key], skips.get(job.key), job.key in ready) for job in pipeline.jobs
     )
     return Plan(matched=True, why=None, jobs=jobs)
 
 
-def _plan_job(
-    pipeline: Pipeline, job: Job, unmatched: str | None, skip: Skip[str] | None, ready: bool
-) -> PlannedJob:
+def _plan_job(pipeline: Pipeline, job: Job, unmatched: str | None, skip: Skip[str] | None, ready: bool) -> PlannedJob:
     state, reason, why = (JobState.READY if ready else JobState.BLOCKED), None, None
     if unmatched:
         state, reason, why = JobState.SKIPPED, SkipReason.WHEN, unmatched
@@ -80,9 +77,7 @@ def _plan_job(
     return PlannedJob(
         key=job.key,
         name=job.key,
-        steps=tuple(
-            StepSpec(name=step.name or _name_step(step), run=step.run, env=step.env) for step in job.steps
-        ),
+        steps=tuple(StepSpec(name=step.name or _name_step(step), run=step.run, env=step.env) for step in job.steps),
         env={**pipeline.env, **job.env},
         needs=job.needs,
         timeout_seconds=job.timeout_seconds or pipeline.defaults.timeout_seconds or DEFAULT_TIMEOUT_SECONDS,

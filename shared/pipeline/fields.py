@@ -132,9 +132,7 @@ JOB: Final = Section(
     exactly_one=("run", "steps"),
 )
 
-JOBS: Final = MapOf(
-    KeyRule("job", limits.JOB_KEY, reserved=limits.RESERVED_JOB_KEYS), JOB, max_entries=limits.MAX_JOBS
-)
+JOBS: Final = MapOf(KeyRule("job", limits.JOB_KEY, reserved=limits.RESERVED_JOB_KEYS), JOB, max_entries=limits.MAX_JOBS)
 
 PIPELINE: Final = Section(
     "the file",

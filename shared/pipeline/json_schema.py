@@ -52,9 +52,7 @@ def _describe(kind: Kind) -> Schema:
         case Section():
             return _describe_section(kind)
         case Events():
-            return {
-                "anyOf": [_describe(OneOrMany(kind.name, len(kind.name.values))), _describe(kind.section)]
-            }
+            return {"anyOf": [_describe(OneOrMany(kind.name, len(kind.name.values))), _describe(kind.section)]}
         case _:
             return _describe_scalar(kind)
 

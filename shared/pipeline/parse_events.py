@@ -50,6 +50,4 @@ def _refuse_documents(lines: list[str], end: yaml.Event, problems: ProblemList) 
     for number, line in enumerate(lines[at.line - 1 :], at.line):
         rest = line[at.column - 1 :] if number == at.line else line
         if not _BLANK.fullmatch(rest):
-            problems.stop(
-                Mark(number, 1), "", "the file holds more than one document", "keep one, without `---`"
-            )
+            problems.stop(Mark(number, 1), "", "the file holds more than one document", "keep one, without `---`")

@@ -46,9 +46,7 @@ def read_scalar(kind: Scalar, node: Node, path: str, problems: ProblemList) -> s
     return None
 
 
-def _read_present(
-    kind: Scalar, node: ScalarNode, path: str, problems: ProblemList
-) -> str | int | Reference | None:
+def _read_present(kind: Scalar, node: ScalarNode, path: str, problems: ProblemList) -> str | int | Reference | None:
     match kind:
         case Text():
             return _read_text(kind, node, path, problems)
@@ -81,9 +79,7 @@ def _read_duration(kind: Duration, node: ScalarNode, path: str, problems: Proble
     found = _DURATION.fullmatch(node.text) if node.text else None
     if not found:
         message = f"`{show_text(node.text)}` is not a duration"
-        problems.add(
-            node.mark, path, message, "write hours, minutes and seconds as in `20m`, `90s` or `1h30m`"
-        )
+        problems.add(node.mark, path, message, "write hours, minutes and seconds as in `20m`, `90s` or `1h30m`")
         return None
     hours, minutes, seconds = (int(part or 0) for part in found.groups())
     total = hours * 3600 + minutes * 60 + seconds

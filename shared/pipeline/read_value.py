@@ -48,9 +48,7 @@ def _read_list(kind: ListOf, node: Node, path: str, problems: ProblemList) -> Va
     if not node.elements:
         problems.add(node.mark, path, "is empty")
     if len(node.elements) > kind.max_elements:
-        problems.add(
-            node.mark, path, f"has {len(node.elements)} elements; at most {kind.max_elements} are allowed"
-        )
+        problems.add(node.mark, path, f"has {len(node.elements)} elements; at most {kind.max_elements} are allowed")
         return None
     elements = enumerate(node.elements)
     return [read_value(kind.element, element, f"{path}[{index}]", problems) for index, element in elements]
@@ -61,9 +59,7 @@ def _read_map(kind: MapOf, node: Node, path: str, problems: ProblemList) -> Valu
     if entries is None:
         return None
     if len(entries) > kind.max_entries:
-        problems.add(
-            node.mark, path, f"has {len(entries)} {kind.key.noun}s; at most {kind.max_entries} are allowed"
-        )
+        problems.add(node.mark, path, f"has {len(entries)} {kind.key.noun}s; at most {kind.max_entries} are allowed")
         return None
     values: dict[str, Value] = {}
     for key, entry in entries.items():
@@ -110,9 +106,7 @@ def _read_section(kind: Section, node: Node, path: str, problems: ProblemList) -
     return values
 
 
-def _check_exactly_one(
-    kind: Section, entries: dict[str, Entry], node: Node, path: str, problems: ProblemList
-) -> None:
+def _check_exactly_one(kind: Section, entries: dict[str, Entry], node: Node, path: str, problems: ProblemList) -> None:
     present = [key for key in kind.exactly_one if key in entries]
     names = [f"`{key}`" for key in kind.exactly_one]
     if len(present) > 1:

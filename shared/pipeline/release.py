@@ -67,8 +67,7 @@ def decide_release(jobs: Iterable[ReleaseRow[K]]) -> ReleaseDecision[K]:
     ready = tuple(
         job_id
         for job_id, row in rows.items()
-        if states[job_id] is JobState.BLOCKED
-        and all(states[need] is JobState.SUCCEEDED for need in row.needs)
+        if states[job_id] is JobState.BLOCKED and all(states[need] is JobState.SUCCEEDED for need in row.needs)
     )
     return ReleaseDecision(
         ready=ready,

@@ -12,7 +12,8 @@ grant select, insert on job to howdah_ingest;
 grant select, insert on job_spec to howdah_ingest;
 grant select on attempt, step, executor, log_chunk, notification to howdah_ingest;
 grant select, insert on command to howdah_ingest;
-grant select, insert, delete on channel to howdah_ingest;
+grant insert, delete on channel to howdah_ingest;
+grant select (id, name, kind, pipeline_id, events, created_at) on channel to howdah_ingest;
 grant select, insert on api_token to howdah_ingest;
 grant update (revoked_at) on api_token to howdah_ingest;
 grant select, insert on audit_event to howdah_ingest;
@@ -23,7 +24,7 @@ grant execute on function
 to howdah_ingest;
 
 -- scheduler: draws the consequences.
-grant select on pipeline to howdah_scheduler;
+grant select (id, name) on pipeline to howdah_scheduler;
 grant select, insert, update on run_counter to howdah_scheduler;
 grant select, insert, update on run to howdah_scheduler;
 grant select, insert on lane to howdah_scheduler;
@@ -35,8 +36,8 @@ grant select on executor to howdah_scheduler;
 grant update (state, ended_at) on executor to howdah_scheduler;
 grant select on command to howdah_scheduler;
 grant update (applied_at, outcome, result_run_id) on command to howdah_scheduler;
-grant select on channel to howdah_scheduler;
-grant select, insert on notification to howdah_scheduler;
+grant select (id, pipeline_id, events) on channel to howdah_scheduler;
+grant insert on notification to howdah_scheduler;
 grant insert on audit_event to howdah_scheduler;
 grant execute on function
     lane_of(text, text[]),

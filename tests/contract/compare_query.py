@@ -29,9 +29,7 @@ def _compare_parameter(conn: Connection, field: ManifestField | None, oid: int |
     return _compare_type(conn, f"parameter {field.name}", field, oid)
 
 
-def _compare_column(
-    conn: Connection, field: ManifestField | None, column: DescribedColumn | None
-) -> list[str]:
+def _compare_column(conn: Connection, field: ManifestField | None, column: DescribedColumn | None) -> list[str]:
     if field is None or column is None:
         return ["the number of columns differs"]
     if field.name != column.name:
@@ -47,9 +45,7 @@ def _compare_column(
 
 
 def _compare_type(conn: Connection, what: str, field: ManifestField, oid: int) -> list[str]:
-    row = conn.execute(
-        "select to_regtype(%s)::oid = %s::oid, %s::regtype::text", (field.type, oid, oid)
-    ).fetchone()
+    row = conn.execute("select to_regtype(%s)::oid = %s::oid, %s::regtype::text", (field.type, oid, oid)).fetchone()
     assert row is not None
     equal, actual = row
     return [] if equal else [f"{what}: the generated code has {field.type}, PostgreSQL {actual}"]

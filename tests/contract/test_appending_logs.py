@@ -99,6 +99,4 @@ async def test_bytes_are_kept_as_they_came(engine: Engine) -> None:
 async def test_a_chunk_after_midnight_goes_to_the_partition_of_its_attempts_day(engine: Engine) -> None:
     job = await claimed_job(engine)
     await append(engine, job, 1)
-    assert engine.sql("select tableoid::regclass::text from log_chunk") == [
-        (f"log_chunk_{job.log_day:%Y%m%d}",)
-    ]
+    assert engine.sql("select tableoid::regclass::text from log_chunk") == [(f"log_chunk_{job.log_day:%Y%m%d}",)]

@@ -54,9 +54,7 @@ async def test_a_job_that_is_handed_back_costs_no_attempt(engine: Engine) -> Non
     assert (row.attempts_used, row.losses, row.is_finished, row.executor_id) == (0, 0, False, None)
 
 
-@pytest.mark.parametrize(
-    "outcome", [AttemptOutcome.ERRORED, AttemptOutcome.FAILED, AttemptOutcome.HANDED_BACK]
-)
+@pytest.mark.parametrize("outcome", [AttemptOutcome.ERRORED, AttemptOutcome.FAILED, AttemptOutcome.HANDED_BACK])
 async def test_a_failure_never_revives_a_canceled_job(engine: Engine, outcome: AttemptOutcome) -> None:
     run_id, ids = await engine.start_run({"a": []}, max_attempts=5)
     executor = await engine.add_executor()

@@ -95,9 +95,7 @@ async def test_null_parameter_is_sql_null(library: Library) -> None:
 async def test_typed_json_and_null_come_back_as_they_went(address: Address | None, library: Library) -> None:
     await enter_reader(library, address)
     reader = await readers.read_reader(library, reader_id=READER)
-    assert reader == readers.ReadReaderRow(
-        READER, ReaderAge.ADULT, address, {"name": "Ada"}, date(2026, 1, 2)
-    )
+    assert reader == readers.ReadReaderRow(READER, ReaderAge.ADULT, address, {"name": "Ada"}, date(2026, 1, 2))
     assert await readers.read_address(library, reader_id=READER) == address
     cur = await library.execute("select address is null from reader")
     assert await cur.fetchone() == (address is None,)

@@ -35,11 +35,7 @@ def test_every_migration_can_be_taken_back_and_applied_again(database: TestDatab
     owner = database.dsn("owner")
     for _ in MIGRATIONS.glob("*.sql"):
         run_dbmate(owner, "rollback")
-    left = [
-        name
-        for kind, name in schema_objects(database)
-        if kind != "default" and "schema_migrations" not in name
-    ]
+    left = [name for kind, name in schema_objects(database) if kind != "default" and "schema_migrations" not in name]
     assert left == []
     run_dbmate(owner, "migrate")
     assert schema_objects(database) == before
@@ -62,7 +58,9 @@ def admin(server: Server) -> Iterator[psycopg.Connection]:
 
 
 def test_making_the_roles_again_changes_nothing(admin: psycopg.Connection) -> None:
-    roles = sql.SQL("select rolname, rolsuper, rolcreatedb, rolconfig from pg_roles where rolname ~ '^howdah' order by 1")
+    roles = sql.SQL(
+        "select rolname, rolsuper, rolcreatedb, rolconfig from pg_roles where rolname ~ '^howdah' order by 1"
+    )
     before = admin.execute(roles).fetchall()
     bootstrap_roles(admin, PASSWORDS)
     assert admin.execute(roles).fetchall() == before

@@ -19,9 +19,7 @@ async def lose(engine: Engine, executor: ExecutorId) -> None:
     (beat_seq,) = [
         row.beat_seq for row in await query(engine.scheduler, watch_executors) if row.executor_id == executor
     ]
-    lost = await query(
-        engine.scheduler, partial(declare_lost, executor_ids=[executor], beat_seqs=[beat_seq])
-    )
+    lost = await query(engine.scheduler, partial(declare_lost, executor_ids=[executor], beat_seqs=[beat_seq]))
     assert [row.executor_id for row in lost] == [executor]
 
 
@@ -30,9 +28,7 @@ async def rescue(engine: Engine) -> list[str]:
 
 
 async def beat(engine: Engine, executor: ExecutorId) -> bool:
-    answer = await query(
-        engine.executor, partial(beat_executor, executor_id=executor, state=ExecutorState.ACTIVE)
-    )
+    answer = await query(engine.executor, partial(beat_executor, executor_id=executor, state=ExecutorState.ACTIVE))
     return answer is not None
 
 

@@ -80,9 +80,9 @@ async def test_two_last_jobs_that_end_together_end_the_run_once(engine: Engine) 
         # Whoever found the run locked leaves the rest to the next look, which is here at the latest.
         await release_jobs(engine.scheduler)
         assert run_state(engine, run_id)[0] == "succeeded"
-        assert engine.sql(
-            "select count(*) from audit_event where name = 'run.finished' and run_id = %s", run_id
-        ) == [(1,)]
+        assert engine.sql("select count(*) from audit_event where name = 'run.finished' and run_id = %s", run_id) == [
+            (1,)
+        ]
         assert engine.sql("select count(*) from notification where run_id = %s", run_id) == [(1,)]
 
 

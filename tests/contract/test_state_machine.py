@@ -25,9 +25,7 @@ def written(machine: str) -> Edges:
     """The arrows that the queries say they move along: `-- moves job: ready → running`."""
     edges: Edges = set()
     for file in (ROOT / "sql" / "queries").rglob("*.sql"):
-        for sources, targets in re.findall(
-            rf"^-- moves {machine}: (.+) → (.+)$", file.read_text(), re.MULTILINE
-        ):
+        for sources, targets in re.findall(rf"^-- moves {machine}: (.+) → (.+)$", file.read_text(), re.MULTILINE):
             edges |= set(itertools.product(sources.split(" | "), targets.split(" | ")))
     return edges
 

@@ -18,7 +18,7 @@ from shared.queries.models import JobState
 
 FIND_PLANNED_RUNS: Final = """\
 -- name: FindPlannedRuns
-select j.run_id::uuid as run_id
+select j.run_id
 from job j
 where j.kind = 'plan'
     and not j.settled

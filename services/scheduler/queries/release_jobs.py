@@ -13,7 +13,7 @@ from shared.queries.models import JobState
 
 FIND_UNSETTLED_RUNS: Final = """\
 -- name: FindUnsettledRuns
-select distinct j.run_id::uuid as run_id
+select distinct j.run_id
 from job j
 where j.kind <> 'plan'
     and not j.settled

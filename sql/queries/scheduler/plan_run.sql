@@ -1,6 +1,7 @@
 -- name: FindPlannedRuns :many
 -- Runs whose plan job has finished and whose plan has not been applied.
-select j.run_id::uuid as run_id
+-- @notnull run_id
+select j.run_id
 from job j
 where j.kind = 'plan'
     and not j.settled

@@ -1,6 +1,7 @@
 -- name: FindUnsettledRuns :many
 -- Runs with finished jobs from which no consequence has been drawn yet.
-select distinct j.run_id::uuid as run_id
+-- @notnull run_id
+select distinct j.run_id
 from job j
 where j.kind <> 'plan'
     and not j.settled

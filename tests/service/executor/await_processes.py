@@ -27,3 +27,11 @@ def is_running(pid: int) -> bool:
         return b") Z " not in Path(f"/proc/{pid}/stat").read_bytes()
     except FileNotFoundError:
         return False
+
+
+def has_ended(pid: int) -> bool:
+    """Whether the process has ended, or does so in time: one that was killed may take a moment to go."""
+    try:
+        return WatchedProcess(pid).has_ended()
+    except ProcessLookupError:
+        return True

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from services.executor.resolve_run_as import RunAs
-from tests.service.executor.await_processes import WatchedProcess, is_running
+from tests.service.executor.await_processes import WatchedProcess, has_ended
 
 PR_SET_DUMPABLE = 4
 ROOT = Path(__file__).parents[3]
 
-PREAMBLE = """
+PREAMBLE = r"""
 from services.executor.reap_processes import become_reaped
 link = become_reaped("howdah-reaper-of-tests")
 import os, signal, subprocess, sys, time
-def say(*words): print(*words, flush=True)
+def say(*words): os.write(1, (" ".join(map(str, words)) + "\n").encode())
 """
 
 # A child, a grandchild in a session of its own, and an orphan of an orphan: forked twice, session of its own, all its
@@ -193,7 +193,7 @@ signal.pause()
         (reaper,) = Path(f"/proc/{played.process.pid}/task/{played.process.pid}/children").read_text().split()
         os.kill(int(reaper), signal.SIGTERM)
         assert played.wait() == 6
-        assert not is_running(int(reaper))
+        assert has_ended(int(reaper))
 
 
 def as_user(user: RunAs, script: str) -> list[str]:

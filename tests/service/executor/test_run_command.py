@@ -14,7 +14,7 @@ from services.executor.find_processes import MARK_VARIABLE
 from services.executor.resolve_run_as import RunAs
 from services.executor.run_command import ExitStatus, Script, start_command
 from services.executor.spawn_process import CommandStartError, OutputStream
-from tests.service.executor.await_processes import is_running
+from tests.service.executor.await_processes import has_ended, is_running
 from tests.service.executor.record_output import RecordedOutput
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -131,18 +131,19 @@ async def test_a_command_leads_its_own_session_with_the_usual_umask(
 
 async def test_a_background_process_does_not_hold_the_job(tmp_path: Path, output: RecordedOutput) -> None:
     await run("sleep 1000 & echo $!", tmp_path, output)
-    assert not is_running(int(output.stdout))
+    assert has_ended(int(output.stdout))
 
 
 async def test_a_process_that_left_the_group_does_not_hold_the_job_and_ends_with_it(
     tmp_path: Path, output: RecordedOutput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pump_output, "_DRAIN_SECONDS", 0.05)
-    await run("(setsid sh -c 'echo $$; exec sleep 1000' &)\nread -r < <(echo)", tmp_path, output)
+    os.mkfifo(tmp_path / "pid")
+    await run("(setsid sh -c 'echo $$ > pid; exec sleep 1000' &)\nread -r pid < pid; echo $pid", tmp_path, output)
     pid = int(output.stdout)
     assert is_running(pid)
     assert [entry.pid for entry in await end_marked(MARK)] == [pid]
-    assert not is_running(pid)
+    assert has_ended(pid)
 
 
 async def test_everything_written_before_the_end_is_handed_on_however_slow_the_reader(
@@ -265,7 +266,7 @@ async def test_terminate_reaches_what_left_the_group(
     stray.write_text(f"echo $$ > {pid}; exec sleep 1000")
     script = f"STRAY={stray}; export STRAY; {escape}\nread -r pid < {pid}; echo $pid ready; sleep 1000"
     await terminate_when_ready(script, tmp_path, output, grace_seconds=0)
-    assert not is_running(int(output.stdout.split()[0]))
+    assert has_ended(int(output.stdout.split()[0]))
 
 
 async def test_a_second_terminate_shortens_the_grace(tmp_path: Path, output: RecordedOutput) -> None:
@@ -289,14 +290,14 @@ async def test_canceling_the_wait_terminates_with_grace(tmp_path: Path, output: 
                 await output.wait_for(b"ready")
                 scope.cancel()
     assert output.stdout == b"ready\ncleaned\n"
-    assert not is_running(command.pid)
+    assert has_ended(command.pid)
 
 
 async def test_leaving_the_context_kills_all_of_it_at_once(tmp_path: Path, output: RecordedOutput) -> None:
     script = Script("trap '' TERM; setsid sleep 1000 & sleep 1000 & wait", tmp_path / "step-1")
     async with start_command(script, cwd=tmp_path, env=ENV, on_output=output, mark=MARK) as command:
         pass
-    assert not is_running(command.pid)
+    assert has_ended(command.pid)
     assert await end_marked(MARK) == []
 
 
@@ -309,7 +310,7 @@ async def test_what_the_callback_raises_comes_out_and_ends_the_command(tmp_path:
             ["sh", "-c", "echo x; sleep 1000"], cwd=tmp_path, env=ENV, on_output=on_output, mark=MARK
         ) as command:
             await command.wait()
-    assert not is_running(command.pid)
+    assert has_ended(command.pid)
 
 
 async def test_a_missing_folder_is_named(tmp_path: Path, output: RecordedOutput) -> None:
@@ -359,5 +360,5 @@ async def test_another_users_command_is_terminated_too(
                 group.start_soon(command.wait)
                 await output.wait_for(b"ready")
                 scope.cancel()
-    assert not is_running(command.pid)
+    assert has_ended(command.pid)
     assert await end_marked(MARK) == []

@@ -13,7 +13,7 @@ from services.executor.resolve_run_as import RunAs, check_reachable, resolve_run
 from services.executor.spawn_process import SpawnedProcess, spawn_process
 from services.executor.sweep_leftovers import sweep_leftovers
 from shared.errors import ConfigurationError
-from tests.service.executor.await_processes import is_running
+from tests.service.executor.await_processes import has_ended, is_running
 
 ENV = {"PATH": os.environ["PATH"]}
 
@@ -47,7 +47,7 @@ async def test_processes_and_workspaces_of_a_dead_executor_are_swept(tmp_path: P
         assert swept.processes == [f"sleep ({left.pid})"]
         assert (swept.workspaces, swept.problems) == (["job-1"], [])
         assert not dead.workspaces.exists()
-        assert not is_running(left.pid)
+        assert has_ended(left.pid)
         assert is_running(own.pid)
         assert (await sweep_leftovers(held)).processes == []
         await own.release()
@@ -85,7 +85,7 @@ async def test_children_of_a_leftover_go_too_though_they_have_shed_the_mark(tmp_
     die(dead)
     with holding(tmp_path / "state") as held:
         assert len((await sweep_leftovers(held)).processes) == 2
-    assert not is_running(pid)
+    assert has_ended(pid)
     await process.release()
 
 
@@ -119,8 +119,8 @@ async def test_a_job_leaves_no_process_behind(tmp_path: Path) -> None:
                 pass
             assert is_running(mine.pid)
             assert held.owns(workspace.mark)
-        assert not is_running(mine.pid)
-        assert not is_running(its.pid)
+        assert has_ended(mine.pid)
+        assert has_ended(its.pid)
         await mine.release()
         await its.release()
 

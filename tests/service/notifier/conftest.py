@@ -9,6 +9,12 @@ from tests.database import TestDatabase
 from tests.service.notifier.outbox import Outbox
 
 
+@pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """The event loop that services run on: what a hostile target provokes may differ from loop to loop."""
+    return "asyncio", {"use_uvloop": True}
+
+
 @pytest.fixture
 def outbox(database: TestDatabase) -> Iterator[Outbox]:
     opened = Outbox(database)

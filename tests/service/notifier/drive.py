@@ -72,13 +72,10 @@ async def running(
         async with anyio.create_task_group() as background:
             if listen:
                 dsn = outbox.database.dsn("notifier")
-                background.start_soon(
-                    partial(run_listener, dsn, name="test", bells={"notification_due": [bell]})
-                )
+                background.start_soon(partial(run_listener, dsn, name="test", bells={"notification_due": [bell]}))
             async with anyio.create_task_group() as notifiers:
-                notifiers.start_soon(
-                    partial(run_notifier, pool, limits=limits, means=means, bell=bell, stop=stop)
-                )
+                notifiers.start_soon(partial(run_notifier, pool, limits=limits, means=means, bell=bell, stop=stop))
                 yield stop
-                stop.request()
+                if not stop.requested:  # else it would be the second time
+                    stop.request()
             background.cancel_scope.cancel()

@@ -55,9 +55,7 @@ class Outbox:
     def close(self) -> None:
         self._connection.close()
 
-    def add_channel(
-        self, url: str, *, kind: str = "webhook", secret: str | None = None, name: str = ""
-    ) -> ChannelId:
+    def add_channel(self, url: str, *, kind: str = "webhook", secret: str | None = None, name: str = "") -> ChannelId:
         """Enter a channel; a webhook gets a secret if none is given."""
         channel_id = ChannelId(new_id())
         secret = secret or (make_secret() if kind == "webhook" else None)

@@ -71,14 +71,12 @@ class Target:
                 self._arrived.set()
                 self._arrived = anyio.Event()
                 await self.answer(received, stream)
-        except (anyio.BrokenResourceError, anyio.EndOfStream, ssl.SSLError):
-            return  # the notifier hung up
+        except (anyio.BrokenResourceError, anyio.EndOfStream, ssl.SSLError, h11.RemoteProtocolError):
+            return  # the notifier hung up, or spoke TLS where there is none
 
 
 @asynccontextmanager
-async def run_target(
-    answer: Answer, *, tls: ssl.SSLContext | None = None, port: int = 0
-) -> AsyncIterator[Target]:
+async def run_target(answer: Answer, *, tls: ssl.SSLContext | None = None, port: int = 0) -> AsyncIterator[Target]:
     """Serve on loopback until the block ends."""
     target = Target(answer)
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)

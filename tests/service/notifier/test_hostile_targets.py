@@ -30,20 +30,19 @@ async def test_a_private_address_is_not_connected_to(outbox: Outbox, pool: Pool)
     assert not target.received
     row = outbox.row(notification)
     assert row.state == "dead"
-    assert row.last_error == (
-        "127.0.0.1 leads to 127.0.0.1, which is loopback; HOWDAH_ALLOWED_NETWORKS can allow it"
-    )
+    assert row.last_error == ("127.0.0.1 leads to 127.0.0.1, which is loopback; HOWDAH_ALLOWED_NETWORKS can allow it")
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_is_not_followed(outbox: Outbox, pool: Pool, status: int) -> None:
-    async with run_target(respond(200)) as inner:
-        async with run_target(respond(status, {"Location": inner.url("/secrets")})) as outer:
-            notification = outbox.add(outbox.add_channel(outer.url()))
+async def test_a_redirect_is_not_followed(outbox: Outbox, pool: Pool) -> None:
+    async with run_target(respond(200)) as inner, run_target(respond(200)) as outer:
+        channel = outbox.add_channel(outer.url())
+        for number, status in enumerate((301, 302, 303, 307, 308), 1):
+            outer.answer = respond(status, {"Location": inner.url("/secrets")})
+            notification = outbox.add(channel)
             await look_once(pool, make_means(outbox))
-        assert len(outer.received) == 1
+            assert len(outer.received) == number
+            assert outbox.row(notification).state == "dead"
         assert not inner.received
-    assert outbox.row(notification).state == "dead"
 
 
 async def test_a_name_that_changes_its_address_leads_nowhere_else(outbox: Outbox, pool: Pool) -> None:
@@ -94,13 +93,6 @@ async def test_an_answer_without_end_is_cut_off(outbox: Outbox, pool: Pool) -> N
     assert outbox.row(notification).last_error == "answered 500"
 
 
-async def test_an_answer_of_ten_megabytes_is_an_answer(outbox: Outbox, pool: Pool) -> None:
-    async with run_target(respond(200, body=b"x" * 10_000_000)) as target:
-        notification = outbox.add(outbox.add_channel(target.url()))
-        await look_once(pool, make_means(outbox))
-    assert outbox.row(notification).state == "delivered"
-
-
 async def test_proxies_of_the_environment_are_not_used(
     outbox: Outbox, pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,17 +106,13 @@ async def test_proxies_of_the_environment_are_not_used(
     assert len(target.received) == 1
 
 
-@pytest.mark.parametrize(
-    "url", ["ftp://127.0.0.1/x", "https://user:pass@127.0.0.1/", "not an address", "http://[::1"]
-)
-async def test_an_address_that_is_no_plain_web_address_is_dead_at_once(
-    outbox: Outbox, pool: Pool, url: str
-) -> None:
-    notification = outbox.add(outbox.add_channel(url))
-    await look_once(pool, make_means(outbox))
-    row = outbox.row(notification)
-    assert row.state == "dead"
-    assert url not in (row.last_error or "")
+async def test_an_address_that_is_no_plain_web_address_is_dead_at_once(outbox: Outbox, pool: Pool) -> None:
+    for url in ("ftp://127.0.0.1/x", "https://user:pass@127.0.0.1/", "not an address", "http://[::1"):
+        notification = outbox.add(outbox.add_channel(url))
+        await look_once(pool, make_means(outbox))
+        row = outbox.row(notification)
+        assert row.state == "dead"
+        assert url not in (row.last_error or "")
 
 
 async def test_a_name_that_is_not_found_is_tried_again(outbox: Outbox, pool: Pool) -> None:

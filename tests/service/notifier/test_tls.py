@@ -37,9 +37,7 @@ class Authority(msgspec.Struct, frozen=True):
         certificate = (
             _builder("target", self.certificate.subject, key, days=days)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
             .sign(self.key, hashes.SHA256())
         )
         path = self.folder / "target.pem"
@@ -110,9 +108,7 @@ async def loopback(_host: str) -> list[Address]:
     return [ip_address("127.0.0.1")]
 
 
-async def test_the_name_is_kept_for_certificate_sni_and_host(
-    outbox: Outbox, pool: Pool, authority: Authority
-) -> None:
+async def test_the_name_is_kept_for_certificate_sni_and_host(outbox: Outbox, pool: Pool, authority: Authority) -> None:
     asked_for: list[str | None] = []
     context = authority.server_context(x509.DNSName(HOST))
     context.sni_callback = lambda _socket, name, _context: asked_for.append(name)
@@ -124,9 +120,7 @@ async def test_the_name_is_kept_for_certificate_sni_and_host(
     assert outbox.row(notification).state == "delivered"
 
 
-async def test_a_certificate_for_an_address_is_accepted(
-    outbox: Outbox, pool: Pool, authority: Authority
-) -> None:
+async def test_a_certificate_for_an_address_is_accepted(outbox: Outbox, pool: Pool, authority: Authority) -> None:
     context = authority.server_context(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     async with run_target(respond(200), tls=context) as target:
         notification = outbox.add(outbox.add_channel(target.url(scheme="https")))
@@ -134,35 +128,36 @@ async def test_a_certificate_for_an_address_is_accepted(
     assert outbox.row(notification).state == "delivered"
 
 
+class Flaw(msgspec.Struct, frozen=True):
+    """What is wrong with a certificate, and how it is told."""
+
+    reason: str
+    name: str = HOST
+    days: int = 1
+    trusted: bool = True
+
+
 @pytest.mark.parametrize(
-    ("name", "days", "trusted", "reason"),
+    "flaw",
     [
-        ("other.example.org", 1, True, "TLS: Hostname mismatch"),
-        (HOST, -1, True, "TLS: certificate has expired"),
-        (HOST, 1, False, "TLS: unable to get local issuer certificate"),
+        Flaw("TLS: Hostname mismatch", name="other.example.org"),
+        Flaw("TLS: certificate has expired", days=-1),
+        Flaw("TLS: unable to get local issuer certificate", trusted=False),
     ],
 )
 async def test_a_certificate_that_does_not_hold_gets_no_message(
-    outbox: Outbox,
-    pool: Pool,
-    authority: Authority,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
-    days: int,
-    trusted: bool,
-    reason: str,
+    outbox: Outbox, pool: Pool, authority: Authority, monkeypatch: pytest.MonkeyPatch, flaw: Flaw
 ) -> None:
-    if not trusted:
+    if not flaw.trusted:
         monkeypatch.delenv("SSL_CERT_FILE")
-    async with run_target(
-        respond(200), tls=authority.server_context(x509.DNSName(name), days=days)
-    ) as target:
+    context = authority.server_context(x509.DNSName(flaw.name), days=flaw.days)
+    async with run_target(respond(200), tls=context) as target:
         notification = outbox.add(outbox.add_channel(target.url(scheme="https", host=HOST)))
         await look_once(pool, make_means(outbox, lookup=loopback))
     assert not target.received
     row = outbox.row(notification)
     assert row.state == "pending"
-    assert (row.last_error or "").startswith(reason)
+    assert (row.last_error or "").startswith(flaw.reason)
 
 
 async def test_a_target_that_does_not_speak_tls_gets_no_message(outbox: Outbox, pool: Pool) -> None:
@@ -174,9 +169,7 @@ async def test_a_target_that_does_not_speak_tls_gets_no_message(outbox: Outbox, 
     assert (row.last_error or "").startswith(("TLS: ", "no connection", "the connection"))
 
 
-def test_a_system_without_authorities_takes_those_of_certifi(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_system_without_authorities_takes_those_of_certifi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     trust_authorities.cache_clear()

@@ -33,9 +33,7 @@ def _find(schema: Schema, value: Any, at: str) -> Iterator[str]:
         elif keyword == "propertyNames":
             children = ((argument, key, key) for key, _ in _entries(value))
         elif keyword == "items":
-            children = (
-                (argument, child, str(i)) for i, child in enumerate(value if isinstance(value, list) else [])
-            )
+            children = ((argument, child, str(i)) for i, child in enumerate(value if isinstance(value, list) else []))
         else:
             if not _HOLDS[keyword](argument, value):
                 yield f"{at}: {keyword}"

@@ -40,10 +40,7 @@ def test_a_run_takes_place_when_on_matches_or_somebody_asks_for_it(
 
 def test_a_long_list_of_globs_is_told_in_short() -> None:
     plan = _plan(f"on: {{push: {{branches: [{', '.join(f'b{i}' for i in range(20))}]}}}}\n{JOBS}")
-    assert (
-        plan.why
-        == "`on.push.branches` [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, …] does not match branch `main`"
-    )
+    assert plan.why == "`on.push.branches` [b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, …] does not match branch `main`"
 
 
 @pytest.mark.parametrize(
@@ -63,9 +60,7 @@ def test_a_long_list_of_globs_is_told_in_short() -> None:
         ("{event: push, branch: x}", "push", "main", "`when.branch` [x] does not match branch `main`"),
     ],
 )
-def test_a_job_whose_when_does_not_match_is_skipped(
-    when: str, event: str, branch: str | None, why: str | None
-) -> None:
+def test_a_job_whose_when_does_not_match_is_skipped(when: str, event: str, branch: str | None, why: str | None) -> None:
     (job,) = _plan(f"on: push\njobs: {{a: {{run: x, when: {when}}}}}", event, branch).jobs
     assert job.why == why
     assert (job.state, job.skip) == ((JobState.SKIPPED, SkipReason.WHEN) if why else (JobState.READY, None))

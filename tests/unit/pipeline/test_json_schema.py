@@ -28,7 +28,7 @@ def _is_loaded(file: File) -> bool:
     return True
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(FILES)
 def test_loader_and_schema_accept_every_valid_file(file: File) -> None:
     load_pipeline(write_file(file))
@@ -45,7 +45,7 @@ def _mappings(value: Any) -> Iterator[dict[str, Any]]:
             yield from _mappings(child)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(FILES, st.data())
 def test_loader_and_schema_agree_on_files_with_one_change(file: File, data: st.DataObject) -> None:
     changed = json.loads(json.dumps(file))
@@ -89,10 +89,7 @@ def test_keys_that_are_not_supported_yet_are_not_in_the_schema(key: str) -> None
 
 
 def test_text_that_looks_like_numbers_satisfies_the_schema() -> None:
-    assert (
-        violates(SCHEMA, {"on": "push", "name": 3.1, "env": {"A": 1, "B": True}, "jobs": {"a": {"run": "x"}}})
-        == []
-    )
+    assert violates(SCHEMA, {"on": "push", "name": 3.1, "env": {"A": 1, "B": True}, "jobs": {"a": {"run": "x"}}}) == []
 
 
 def test_the_schema_is_json_and_names_its_draft() -> None:

@@ -44,12 +44,8 @@ def test_events_that_are_not_supported_yet_are_refused_in_every_form(event: str)
 
 
 def test_filters_by_path_and_default_images_are_not_supported_yet() -> None:
-    assert explain(f"on: {{push: {{paths: [src]}}}}\n{JOBS}") == [
-        f"f:1:13: on.push.paths: `paths` is {_NEVER}"
-    ]
-    assert explain(f"on: push\ndefaults: {{image: x}}\n{JOBS}") == [
-        f"f:2:12: defaults.image: `image` is {_NEVER}"
-    ]
+    assert explain(f"on: {{push: {{paths: [src]}}}}\n{JOBS}") == [f"f:1:13: on.push.paths: `paths` is {_NEVER}"]
+    assert explain(f"on: push\ndefaults: {{image: x}}\n{JOBS}") == [f"f:2:12: defaults.image: `image` is {_NEVER}"]
     assert explain("on: push\njobs: {a: {run: x, when: {event: cron}}}") == [
         f"f:2:34: jobs.a.when.event: `cron` is {_NEVER}"
     ]

@@ -11,9 +11,7 @@ from tests.unit.pipeline.explain import explain, write_file
 
 
 def _jobs(**needs: str) -> str:
-    return "on: push\njobs:\n" + "".join(
-        f"  {key}: {{run: x, needs: {need}}}\n" for key, need in needs.items()
-    )
+    return "on: push\njobs:\n" + "".join(f"  {key}: {{run: x, needs: {need}}}\n" for key, need in needs.items())
 
 
 @pytest.mark.parametrize(
@@ -34,9 +32,7 @@ def test_impossible_needs_are_refused(text: str, lines: list[str]) -> None:
 
 
 def test_a_job_with_other_problems_still_counts_as_there() -> None:
-    assert explain("on: push\njobs:\n  a: {run: x, needs: b}\n  b: {run: ''}\n") == [
-        "f:4:12: jobs.b.run: is empty"
-    ]
+    assert explain("on: push\njobs:\n  a: {run: x, needs: b}\n  b: {run: ''}\n") == ["f:4:12: jobs.b.run: is empty"]
 
 
 def test_a_long_cycle_is_shown_in_short() -> None:
@@ -45,13 +41,10 @@ def test_a_long_cycle_is_shown_in_short() -> None:
     assert line.endswith("cycle: j0 → j1 → j2 → j3 → j4 → j5 → j6 → j7 → … → j399 → j0")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.sets(st.integers(0, 7)), min_size=8, max_size=8))
 def test_a_file_is_refused_exactly_when_its_needs_cannot_be_ordered(needs: list[set[int]]) -> None:
-    jobs = {
-        f"j{i}": {"run": "x", "needs": [f"j{n}" for n in ns]} if ns else {"run": "x"}
-        for i, ns in enumerate(needs)
-    }
+    jobs = {f"j{i}": {"run": "x", "needs": [f"j{n}" for n in ns]} if ns else {"run": "x"} for i, ns in enumerate(needs)}
     try:
         load_pipeline(write_file({"on": "push", "jobs": jobs}))
     except PipelineFileError:

@@ -84,9 +84,7 @@ def test_a_file_that_does_not_fit_is_refused_with_the_place(text: str, line: str
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
-    text = (
-        "on: {push: , cron: }\njobs:\n  a: {run: '', needs: [b, zz]}\n  b: {run: x, needs: a, timeout: x}\n"
-    )
+    text = "on: {push: , cron: }\njobs:\n  a: {run: '', needs: [b, zz]}\n  b: {run: x, needs: a, timeout: x}\n"
     assert [line.split(": ")[0] + ": " + line.split(": ")[1] for line in explain(text)] == [
         "f:1:14: on.cron",
         "f:3:12: jobs.a.run",

@@ -29,6 +29,8 @@ def _parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         ("a: 1\nb\nc: 3", "f:2:1: expected `key: value`; check the indentation of this line and of those above it"),
         ("a:\n  x: 1\n y: 2\n", "f:3:2: this line does not fit into what it stands in; check the indentation of this line and of those above it"),
         ("on: {push: {branches: [**]}}", "f:1:24: `*` cannot stand here; put a glob that begins with `*` in quotes"),
+        ("a: - b", "f:1:4: a list cannot begin here; check the indentation of this line and of those above it"),
+        ("a: \"\\q\"", "f:1:4: the text that opens here has an escape that YAML does not know; within double quotes a backslash is written twice; within single quotes it stands for itself"),
         ("a: *b", "f:1:4: a: `*b` names no anchor; `&b` must stand above it; a glob must stand in quotes"),
         ("a: &a [*a]", "f:1:8: a[0]: `*a` stands within what it names"),
         ("&a a: 1\n*a : 2", "f:2:1: a key cannot be an alias"),
@@ -54,7 +56,7 @@ def test_what_cannot_be_read_is_refused_with_its_place(text: str, line: str) -> 
         ("on: push\njobs:\n  a: &a {run: x}\n  b: {<<: *a}", "f:4:7: jobs.b.<<: merge keys are not supported; YAML 1.2 has none; write the keys out, or let `*alias` stand for a whole value"),
         (f"on: !!str push\n{JOBS}", "f:1:5: on: tags such as `!!str` are not supported; the field decides the type"),
         (f"on: !python/object:os.system push\n{JOBS}", "f:1:5: on: tags such as `!python/object:os.system` are not supported; the field decides the type"),
-        (f"on: {{: x}}\n{JOBS}", "f:1:6: on: a key is missing before this `:`"),
+        (f"on:\n  ?\n  : x\n{JOBS}", "f:2:4: on: a key is missing before this `:`"),
         (f"on: push\nname: \"a\\0b\"\n{JOBS}", "f:2:7: name: text cannot hold the character U+0000"),
     ],
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.pipeline.release import ReleaseDecision, ReleaseRow, Skip, decide_release
@@ -78,9 +78,7 @@ def test_only_blocked_jobs_are_moved(state: str) -> None:
         ([], RunState.SKIPPED),
     ],
 )
-def test_a_run_ends_when_all_its_jobs_have_and_as_the_worst_of_them(
-    states: list[str], end: RunState | None
-) -> None:
+def test_a_run_ends_when_all_its_jobs_have_and_as_the_worst_of_them(states: list[str], end: RunState | None) -> None:
     assert decide_release([_row(i, state) for i, state in enumerate(states)]).run_state is end
 
 
@@ -103,6 +101,7 @@ def _graphs(draw: st.DrawFn) -> list[tuple[int, ...]]:
     return [tuple(draw(st.sets(st.integers(0, i - 1)))) if i else () for i in range(size)]
 
 
+@settings(deadline=None)
 @given(_graphs(), st.data())
 def test_whatever_the_order_of_ends_no_job_starts_early_and_the_run_ends(
     graph: list[tuple[int, ...]], data: st.DataObject
@@ -135,6 +134,7 @@ def test_whatever_the_order_of_ends_no_job_starts_early_and_the_run_ends(
     assert decision.run_state in {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELED}
 
 
+@settings(deadline=None)
 @given(_graphs(), st.data())
 def test_the_decision_does_not_depend_on_the_order_of_the_rows(
     graph: list[tuple[int, ...]], data: st.DataObject

@@ -15,7 +15,7 @@ from shared.pipeline.load import load_pipeline
 from shared.pipeline.problem import PipelineFileError, ProblemList
 from tests.unit.pipeline.explain import explain
 
-_FUZZ = settings(deadline=None, max_examples=300)
+_FUZZ = settings(deadline=None, max_examples=150)
 
 _BOMB = (
     "a: &a ["

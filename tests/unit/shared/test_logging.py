@@ -31,4 +31,10 @@ def test_context_ends_with_its_block() -> None:
 
 
 def test_what_json_does_not_know_is_written_as_text() -> None:
-    assert render("x", odd={1, }, nested=[new_id()])["odd"]
+    assert render(
+        "x",
+        odd={
+            1,
+        },
+        nested=[new_id()],
+    )["odd"]
