@@ -36,16 +36,16 @@ class LogWriter:
         self._pool = pool
         self._dirty: dict[AttemptLog, None] = {}
         self._arrived = anyio.Event()
-        self._much = anyio.Event()
+        self._hurry = anyio.Event()
         self._rung_at = 0.0
         self._ring_owed = False
 
     def mark_dirty(self, log: AttemptLog) -> None:
-        """Note that an attempt has something to store."""
+        """Note that an attempt has something to store; at once if there is much of it, or if its end waits for it."""
         self._dirty[log] = None
         self._arrived.set()
-        if log.waiting_bytes >= _MUCH_BYTES:
-            self._much.set()
+        if log.is_closing or log.waiting_bytes >= _MUCH_BYTES:
+            self._hurry.set()
 
     async def run(self) -> None:
         """Store what arrives, until canceled."""
@@ -62,8 +62,8 @@ class LogWriter:
             pause = written_at + _PAUSE_SECONDS - time.monotonic()
             if pause > 0:
                 with anyio.move_on_after(pause):
-                    await self._much.wait()
-            self._arrived, self._much = anyio.Event(), anyio.Event()
+                    await self._hurry.wait()
+            self._arrived, self._hurry = anyio.Event(), anyio.Event()
             written_at = time.monotonic()
             await self._write_dirty()
 

@@ -38,6 +38,8 @@ class AttemptLog:
         self.day = day
         # Set when the books refuse our chunks: the attempt is not ours any more.
         self.fenced = False
+        # Set once nothing more will come: the job's end waits for what is left.
+        self.is_closing = False
         self._cutter = ChunkCutter(cap_bytes=cap_bytes)
         self._chunks: list[Chunk] = []
         self._steps: dict[int, StepRecord] = {}
@@ -82,6 +84,7 @@ class AttemptLog:
 
     async def close(self) -> None:
         """Return when everything is stored, or refused."""
+        self.is_closing = True
         self._cutter.finish(time.time())
         while (self.has_more or self._under_way) and not self.fenced:
             self._mark_dirty(self)

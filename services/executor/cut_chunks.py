@@ -195,8 +195,6 @@ def incomplete_tail(data: bytes) -> int:
         if byte < 0x80:
             return 0
         if byte >= 0xC0:
-            needed = (
-                2 if 0xC2 <= byte <= 0xDF else 3 if 0xE0 <= byte <= 0xEF else 4 if 0xF0 <= byte <= 0xF4 else 0
-            )
+            needed = 2 if 0xC2 <= byte <= 0xDF else 3 if 0xE0 <= byte <= 0xEF else 4 if 0xF0 <= byte <= 0xF4 else 0
             return back if needed > back else 0
     return 0

@@ -71,9 +71,7 @@ def pick_descendants(processes: Iterable[ProcessEntry], roots: Iterable[int]) ->
 def list_children(pid: int) -> list[int] | None:
     """The pids of a single-threaded process's children, at once; None when the kernel does not tell."""
     try:
-        return [
-            int(child) for child in (_PROC / str(pid) / "task" / str(pid) / "children").read_bytes().split()
-        ]
+        return [int(child) for child in (_PROC / str(pid) / "task" / str(pid) / "children").read_bytes().split()]
     except OSError:
         return None
 

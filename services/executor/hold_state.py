@@ -49,7 +49,9 @@ def hold_state(state: Path) -> HeldState:
     """Make what is missing of the state directory, take a place in it, and mark all processes to come.
 
     Folders that commands' users must pass through can be entered, not listed, by all (0711), unless the state
-    directory was made by somebody who thought otherwise; mirrors are the executor's alone. Raises OSError when the directory cannot be used.
+    directory was made by somebody who thought otherwise; mirrors are the executor's alone.
+
+    Raises OSError when the directory cannot be used.
     """
     state = state.absolute()
     if not state.exists():

@@ -3,9 +3,7 @@
 from pathlib import Path
 
 
-def lay_out_repository(
-    git_dir: Path, *, head: str, commit: str, bare: bool, origin: str | None = None
-) -> None:
+def lay_out_repository(git_dir: Path, *, head: str, commit: str, bare: bool, origin: str | None = None) -> None:
     """Make ``git_dir`` (gitrepository-layout(5)) with ``head`` in HEAD, in the object format of ``commit``.
 
     Raises FileExistsError when ``git_dir`` is there already.

@@ -79,9 +79,11 @@ class DefinitionLoader:
                 return reply
             case None:
                 return Refused(f"{filename}: reading this file takes longer than {self._timeout_seconds:g} s")
-            case _:
-                _log.error("the loader failed", extra={"reply": str(reply), "pipeline_file": filename})
-                return Refused(f"{filename}: this file cannot be read: {reply}")
+            case Failed(detail=detail):
+                _log.error("the loader failed", extra={"detail": detail, "pipeline_file": filename})
+                return Refused(f"{filename}: this file cannot be read: {detail}")
+            case Ready():
+                raise LoaderUnavailableError("the loader of pipeline files is out of step")
 
     async def aclose(self) -> None:
         """End the child."""
@@ -103,9 +105,7 @@ class DefinitionLoader:
                 if not isinstance(reply, Ready):
                     await self._end_child()
         if self._child is None:
-            raise LoaderUnavailableError(
-                f"the loader of pipeline files is not ready after {_START_SECONDS:g} s"
-            )
+            raise LoaderUnavailableError(f"the loader of pipeline files is not ready after {_START_SECONDS:g} s")
         return self._child
 
     async def _end_child(self) -> None:

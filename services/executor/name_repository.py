@@ -43,18 +43,14 @@ def check_url(url: str) -> None:
     if not separator:
         if _SCP_FORM.fullmatch(url) and "::" not in url:
             return
-        raise InvalidRepositoryError(
-            "a repository URL is https://…, ssh://…, user@host:path, or an absolute path"
-        )
+        raise InvalidRepositoryError("a repository URL is https://…, ssh://…, user@host:path, or an absolute path")
     parts = _split(url)
     if scheme.lower() not in {*_DEFAULT_PORTS, "file"}:
         raise InvalidRepositoryError(f"repositories are not fetched over {scheme[:20]!r}")
     if scheme.lower() != "file" and (not parts.hostname or parts.hostname.startswith("-")):
         raise InvalidRepositoryError("the repository URL names no host")
     if parts.password is not None or (parts.username is not None and scheme.lower() in {"http", "https"}):
-        raise InvalidRepositoryError(
-            "credentials do not belong in the repository URL: give them to the pipeline"
-        )
+        raise InvalidRepositoryError("credentials do not belong in the repository URL: give them to the pipeline")
 
 
 def mirror_name(url: str) -> str:

@@ -111,9 +111,7 @@ async def list_changed_paths(mirror: Mirror, before: str, after: str) -> list[st
     if listed.timed_out:
         raise GitError(f"comparing {before} with {after} took longer than {_TIMEOUT_SECONDS:g} s")
     if listed.code != 0:
-        raise MirrorBrokenError(
-            f"cannot compare {before} with {after}: {listed.stderr[:300].decode(errors='replace')}"
-        )
+        raise MirrorBrokenError(f"cannot compare {before} with {after}: {listed.stderr[:300].decode(errors='replace')}")
     return [path.decode(errors="replace") for path in listed.stdout.split(b"\0") if path]
 
 

@@ -60,9 +60,7 @@ def become_reaped(marker: str) -> ReaperLink:
     own: a Ctrl-C, or a signal to the whole group, so reaches it once and not twice (twice means: leave now).
     """
     harden_process()
-    call_prctl(
-        _PR_SET_CHILD_SUBREAPER, 1
-    )  # not inherited by the fork; before it, so that no orphan is missed
+    call_prctl(_PR_SET_CHILD_SUBREAPER, 1)  # not inherited by the fork; before it, so that no orphan is missed
     # Blocked across the fork: a signal that comes between fork and handlers waits instead of killing the
     # reaper.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*_FORWARDED, signal.SIGCHLD})

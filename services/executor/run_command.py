@@ -174,9 +174,7 @@ async def start_command(
     else:
         argv = [_find_shells()[-1][0], "-c", 'exec "$@"', "sh", *program]
     process = spawn_process(argv, cwd=cwd, env={**env, MARK_VARIABLE: mark}, run_as=run_as)
-    command = Command(
-        process, on_output=on_output, mark=mark, grace_seconds=grace_seconds, reaper_pid=reaper_pid
-    )
+    command = Command(process, on_output=on_output, mark=mark, grace_seconds=grace_seconds, reaper_pid=reaper_pid)
     try:
         yield command
     finally:

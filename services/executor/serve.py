@@ -130,7 +130,7 @@ async def _work(
             bells={"job_ready": [around.holdings.slot_freed], "job_cancel": [beat_bell]},
         )
     )
-    async with anyio.create_task_group() as jobs:
+    async with anyio.create_task_group() as beats, anyio.create_task_group() as jobs:
 
         def start(held: HeldJob) -> None:
             jobs.start_soon(run_job, held, around)
@@ -150,7 +150,7 @@ async def _work(
             return seconds
 
         # The heartbeat outlives the work.
-        background.start_soon(partial(run_loop, "beat", beat, bell=beat_bell, stop=silent))
+        beats.start_soon(partial(run_loop, "beat", beat, bell=beat_bell, stop=silent))
         background.start_soon(partial(run_loop, "partitions", partial(_keep_partitions, pool), bell=Bell(), stop=stop))
         logger.info("executor is running: %d slots, queues %s", config.slots, ", ".join(config.queues))
         await run_loop("claim", claim, bell=around.holdings.slot_freed, stop=stop)
@@ -158,7 +158,7 @@ async def _work(
         beat_bell.ring()
         await _drain(config, around.holdings, stop)
         jobs.cancel_scope.cancel()
-    silent.request()
+        silent.request()
     if membership.registered:
         try:
             await query(pool, lambda connection: leave_executor(connection, executor_id=membership.executor_id))

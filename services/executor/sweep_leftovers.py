@@ -52,6 +52,4 @@ async def sweep_leftovers(held: HeldState) -> Swept:
                 continue
         # Last: while a workspace is left, so is the lock file that leads the next sweep to it.
         lock_path(held.state, token).unlink(missing_ok=True)
-    return Swept(
-        processes=[f"{entry.name} ({entry.pid})" for entry in ended], workspaces=workspaces, problems=problems
-    )
+    return Swept(processes=[f"{entry.name} ({entry.pid})" for entry in ended], workspaces=workspaces, problems=problems)

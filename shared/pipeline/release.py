@@ -25,7 +25,6 @@ class ReleaseRow(msgspec.Struct, Generic[K], frozen=True):
     job_id: K
     state: JobState
     needs: tuple[K, ...] = ()
-    cancel_requested: bool = False
 
 
 class Skip(msgspec.Struct, Generic[K], frozen=True):
@@ -39,13 +38,11 @@ class Skip(msgspec.Struct, Generic[K], frozen=True):
 class ReleaseDecision(msgspec.Struct, Generic[K], frozen=True):
     """Transitions to make, in the order of the rows; `run_state` is the run's end, if they are its end.
 
-    All three lists hold blocked jobs only. Under the run's lock nobody else moves those, so the run's end is
-    certain; a cancel of any other job is its holder's to carry out.
+    Both lists hold blocked jobs only. Under the run's lock nobody else moves those, so the run's end is certain.
     """
 
     ready: tuple[K, ...]
     skip: tuple[Skip[K], ...]
-    cancel: tuple[K, ...]
     run_state: RunState | None
 
 
@@ -58,8 +55,6 @@ def decide_release(jobs: Iterable[ReleaseRow[K]]) -> ReleaseDecision[K]:
     """
     rows = {row.job_id: row for row in jobs}
     states = {job_id: row.state for job_id, row in rows.items()}
-    cancel = tuple(r.job_id for r in rows.values() if r.state is JobState.BLOCKED and r.cancel_requested)
-    states.update(dict.fromkeys(cancel, JobState.CANCELED))
     dependents = _list_dependents(rows)
 
     skips = _cascade_skips(states, dependents)
@@ -72,7 +67,6 @@ def decide_release(jobs: Iterable[ReleaseRow[K]]) -> ReleaseDecision[K]:
     return ReleaseDecision(
         ready=ready,
         skip=tuple(skips[job_id] for job_id in rows if job_id in skips),
-        cancel=cancel,
         run_state=_end_run(set(states.values())),
     )
 

@@ -93,9 +93,7 @@ async def test_attempts_are_counted_exactly_and_waiting_is_free(engine: Engine) 
         assert (row.attempts_used, row.reason, row.is_finished) == (used, "retry", False)
         assert await engine.claim(executor) == []
         (due,) = engine.sql("select now() + interval '31 s'")
-        promoted = await query(
-            engine.scheduler, lambda connection, at=due[0]: promote_jobs(connection, now=at, max_jobs=10)
-        )
+        promoted = await query(engine.scheduler, partial(promote_jobs, now=due[0], max_jobs=10))
         assert promoted.promoted == 1
     (job,) = await engine.claim(executor)
     assert await engine.finish(executor, job, errored) == "failed"

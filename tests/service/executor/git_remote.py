@@ -27,9 +27,7 @@ _ENV = {
 
 def git(*arguments: str, cwd: Path, user: int | None = None) -> str:
     """Run git and return what it says; its failure fails the test."""
-    ran = subprocess.run(
-        ["git", *arguments], cwd=cwd, env=_ENV, capture_output=True, text=True, check=False, user=user
-    )
+    ran = subprocess.run(["git", *arguments], cwd=cwd, env=_ENV, capture_output=True, text=True, check=False, user=user)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.strip()
 

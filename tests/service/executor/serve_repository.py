@@ -28,7 +28,7 @@ def serve_repository(folder: Path) -> Iterator[Served]:
     class Handler(BaseHTTPRequestHandler):
         repository: ClassVar[Served] = served
 
-        def do_GET(self) -> None:  # noqa: N802 - http.server's name
+        def do_GET(self) -> None:
             authorization = self.headers.get("Authorization")
             if authorization is not None:
                 served.authorizations.append(authorization)

@@ -27,7 +27,8 @@ def say(*words): os.write(1, (" ".join(map(str, words)) + "\n").encode())
 # A child, a grandchild in a session of its own, and an orphan of an orphan: forked twice, session of its own, all its
 # descriptors closed, nothing in its environment.
 STARTS_DESCENDANTS = """
-subprocess.Popen(["sh", "-c", "exec < /dev/null; trap '' TERM HUP; echo $$; setsid sh -c 'echo $$; exec sleep 1000' & wait"])
+stubborn = "exec < /dev/null; trap '' TERM HUP; echo $$; setsid sh -c 'echo $$; exec sleep 1000' & wait"
+subprocess.Popen(["sh", "-c", stubborn])
 subprocess.run(["sh", "-c", "(env -i setsid sh -c 'echo $$; exec sleep 1000 <&- >&- 2>&-' &)"])
 """
 
@@ -75,7 +76,7 @@ def play(script: str | list[str], *, wrapper: tuple[str, ...] = ()) -> Iterator[
 
 
 def all_ended(watched: list[WatchedProcess]) -> bool:
-    return all([process.has_ended() for process in watched])
+    return {process.has_ended() for process in watched} == {True}
 
 
 @pytest.mark.parametrize(

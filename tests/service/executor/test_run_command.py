@@ -36,9 +36,7 @@ async def run(
 ) -> ExitStatus:
     to_start = Script(program, cwd / "step-1") if isinstance(program, str) else program
     with anyio.fail_after(20):
-        async with start_command(
-            to_start, cwd=cwd, env=env, on_output=output, mark=MARK, run_as=run_as
-        ) as command:
+        async with start_command(to_start, cwd=cwd, env=env, on_output=output, mark=MARK, run_as=run_as) as command:
             return await command.wait()
 
 
@@ -72,9 +70,7 @@ async def test_a_script_for_plain_sh_stops_at_the_first_failure(
     assert output.stdout == b""
 
 
-async def test_a_command_that_is_not_found_ends_with_127_and_says_where(
-    tmp_path: Path, output: RecordedOutput
-) -> None:
+async def test_a_command_that_is_not_found_ends_with_127_and_says_where(tmp_path: Path, output: RecordedOutput) -> None:
     assert (await run("\nno-such-program", tmp_path, output)).code == 127
     assert output.stderr == f"{tmp_path}/step-1: line 2: no-such-program: command not found\n".encode()
 
@@ -117,9 +113,7 @@ async def test_a_commands_input_is_empty(tmp_path: Path, output: RecordedOutput)
     assert (await run("cat; read -r", tmp_path, output)).code == 1
 
 
-async def test_a_command_leads_its_own_session_with_the_usual_umask(
-    tmp_path: Path, output: RecordedOutput
-) -> None:
+async def test_a_command_leads_its_own_session_with_the_usual_umask(tmp_path: Path, output: RecordedOutput) -> None:
     before = os.umask(0o077)
     try:
         await run(["sh", "-c", "umask; cat /proc/$$/stat"], tmp_path, output)
@@ -197,30 +191,30 @@ async def test_a_chatty_command_does_not_keep_the_event_loop_from_others(tmp_pat
             await anyio.lowlevel.checkpoint()
 
     program = ["head", "-c", "2000000", "/dev/zero"]
-    async with start_command(program, cwd=tmp_path, env=ENV, on_output=on_output, mark=MARK) as command:
-        async with anyio.create_task_group() as group:
-            group.start_soon(take_turns)
-            await command.wait()
-            group.cancel_scope.cancel()
+    async with (
+        start_command(program, cwd=tmp_path, env=ENV, on_output=on_output, mark=MARK) as command,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(take_turns)
+        await command.wait()
+        group.cancel_scope.cancel()
     assert turns > 2_000_000 / (64 * 1024)
 
 
-async def terminate_when_ready(
-    script: str, cwd: Path, output: RecordedOutput, *, grace_seconds: float
-) -> ExitStatus:
+async def terminate_when_ready(script: str, cwd: Path, output: RecordedOutput, *, grace_seconds: float) -> ExitStatus:
     """Start the script, terminate it once it has said ``ready``, and return how it ended."""
-    async with start_command(
-        Script(script, cwd / "step-1"), cwd=cwd, env=ENV, on_output=output, mark=MARK
-    ) as command:
-        async with anyio.create_task_group() as group:
+    async with (
+        start_command(Script(script, cwd / "step-1"), cwd=cwd, env=ENV, on_output=output, mark=MARK) as command,
+        anyio.create_task_group() as group,
+    ):
 
-            async def terminate() -> None:
-                await output.wait_for(b"ready")
-                await command.terminate(grace_seconds)
+        async def terminate() -> None:
+            await output.wait_for(b"ready")
+            await command.terminate(grace_seconds)
 
-            group.start_soon(terminate)
-            with anyio.fail_after(20):
-                return await command.wait()
+        group.start_soon(terminate)
+        with anyio.fail_after(20):
+            return await command.wait()
     raise AssertionError
 
 
@@ -254,13 +248,11 @@ async def test_what_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path, ou
         "(setsid sh $STRAY &)",
         "(setsid sh -c 'trap \"\" TERM; sh $STRAY' &)",
         "env -i PATH=$PATH setsid sh $STRAY &",
-        "env -i PATH=$PATH setsid sh -c \"setsid sh $STRAY & sleep 1000\" &",
+        'env -i PATH=$PATH setsid sh -c "setsid sh $STRAY & sleep 1000" &',
     ],
     ids=["an orphan", "an orphan that ignores SIGTERM", "without the mark", "without the mark, two deep"],
 )
-async def test_terminate_reaches_what_left_the_group(
-    tmp_path: Path, output: RecordedOutput, escape: str
-) -> None:
+async def test_terminate_reaches_what_left_the_group(tmp_path: Path, output: RecordedOutput, escape: str) -> None:
     stray, pid = tmp_path / "stray", tmp_path / "pid"
     os.mkfifo(pid)
     stray.write_text(f"echo $$ > {pid}; exec sleep 1000")
@@ -271,14 +263,16 @@ async def test_terminate_reaches_what_left_the_group(
 
 async def test_a_second_terminate_shortens_the_grace(tmp_path: Path, output: RecordedOutput) -> None:
     script = Script("trap '' TERM; echo ready; while :; do sleep 1000; done", tmp_path / "step-1")
-    async with start_command(script, cwd=tmp_path, env=ENV, on_output=output, mark=MARK) as command:
-        async with anyio.create_task_group() as group:
-            group.start_soon(command.wait)
-            await output.wait_for(b"ready")
-            group.start_soon(command.terminate, 1000)
-            await anyio.wait_all_tasks_blocked()
-            with anyio.fail_after(20):
-                await command.terminate(0)
+    async with (
+        start_command(script, cwd=tmp_path, env=ENV, on_output=output, mark=MARK) as command,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(command.wait)
+        await output.wait_for(b"ready")
+        group.start_soon(command.terminate, 1000)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.fail_after(20):
+            await command.terminate(0)
 
 
 async def test_canceling_the_wait_terminates_with_grace(tmp_path: Path, output: RecordedOutput) -> None:
@@ -314,14 +308,14 @@ async def test_what_the_callback_raises_comes_out_and_ends_the_command(tmp_path:
 
 
 async def test_a_missing_folder_is_named(tmp_path: Path, output: RecordedOutput) -> None:
-    with pytest.raises(CommandStartError, match="cannot work in .*/gone: there is no such folder"):
+    with pytest.raises(CommandStartError, match=r"cannot work in .*/gone: there is no such folder"):
         async with start_command(["true"], cwd=tmp_path / "gone", env=ENV, on_output=output, mark=MARK):
             pass
 
 
 async def test_a_file_is_no_folder_to_work_in(tmp_path: Path, output: RecordedOutput) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CommandStartError, match="cannot work in .*/file"):
+    with pytest.raises(CommandStartError, match=r"cannot work in .*/file"):
         async with start_command(["true"], cwd=tmp_path / "file", env=ENV, on_output=output, mark=MARK):
             pass
 
@@ -348,9 +342,7 @@ async def test_a_command_runs_as_another_user_without_our_groups(
     assert output.stderr == b""
 
 
-async def test_another_users_command_is_terminated_too(
-    open_path: Path, output: RecordedOutput, nobody: RunAs
-) -> None:
+async def test_another_users_command_is_terminated_too(open_path: Path, output: RecordedOutput, nobody: RunAs) -> None:
     script = Script("trap '' TERM; (setsid sleep 1000 &) ; echo ready; sleep 1000; sleep 1000", open_path / "step-1")
     async with start_command(
         script, cwd=open_path, env=ENV, on_output=output, mark=MARK, run_as=nobody, grace_seconds=0

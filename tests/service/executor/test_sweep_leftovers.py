@@ -110,9 +110,7 @@ async def test_a_job_leaves_no_process_behind(tmp_path: Path) -> None:
     with holding(tmp_path / "state") as held:
         async with open_workspace(held, "job-1") as workspace, open_workspace(held, "job-2") as other:
             mine, its = (
-                spawn_process(
-                    ["sleep", "1000"], cwd=tmp_path, env={**ENV, "HOWDAH_EXECUTOR_HOST_MARK": space.mark}
-                )
+                spawn_process(["sleep", "1000"], cwd=tmp_path, env={**ENV, "HOWDAH_EXECUTOR_HOST_MARK": space.mark})
                 for space in (workspace, other)
             )
             async with open_workspace(held, "job-3"):

@@ -8,12 +8,14 @@ import psycopg
 import pytest
 from anyio.abc import ByteStream
 
-from services.notifier.claim_notifications import Limits
+from services.notifier.claim_notifications import Limits, Slots
+from services.notifier.claim_notifications import claim_notifications as claim_step
 from services.notifier.finish_notifications import Finisher, Result
 from services.notifier.plan_retry import Decision
-from services.notifier.queries.claim_notifications import claim_notifications
-from shared.db import Pool, query
+from services.notifier.queries.claim_notifications import ClaimNotificationsRow, claim_notifications
+from shared.db import Pool, open_pool, query
 from shared.ids import NotificationId
+from shared.loop import Bell
 from shared.queries.models import NotificationState
 from shared.stop import Stop
 from tests.service.notifier.drive import LIMITS, look_once, make_means, running
@@ -32,6 +34,15 @@ async def claim(pool: Pool, now: datetime | None = None) -> dict[NotificationId,
         ),
     )
     return {row.notification_id: row.claim_epoch for row in rows}
+
+
+async def look_in_vain(pool: Pool, finisher: Finisher) -> float:
+    """Let the loop look once, where it has nothing to start; returns the seconds until it would look again."""
+
+    def start(_claimed: ClaimNotificationsRow, _lapses_at: float) -> None:
+        pytest.fail("nothing should have been claimed")
+
+    return await claim_step(pool, limits=LIMITS, slots=Slots(64, Bell()), finisher=finisher, start=start)
 
 
 async def test_a_silent_target_delays_no_other_channel(outbox: Outbox, pool: Pool) -> None:
@@ -139,6 +150,54 @@ async def test_a_lost_database_makes_the_result_wait_and_not_the_message_repeat(
     assert len(target.received) == 1
     row = outbox.row(notification)
     assert (row.state, row.claim_epoch) == ("delivered", 1)
+
+
+async def test_results_of_an_outage_are_written_before_anything_is_claimed(outbox: Outbox, pool: Pool) -> None:
+    """Else a message that was delivered just before the outage would be claimed again after it."""
+    notification = outbox.add(outbox.add_channel("http://127.0.0.1:9/"))
+    await claim(pool)
+    finisher = Finisher(pool, Stop())
+    async with open_pool(outbox.database.dsn("notifier"), name="cut off", max_size=1) as lost:
+        finisher._pool = lost
+    async with anyio.create_task_group() as waiting:
+        waiting.start_soon(partial(finisher.finish, Result(notification, 1, DELIVERED), lapses_at=0))
+        await anyio.wait_all_tasks_blocked()  # it has failed once, and waits to try again
+        assert outbox.row(notification).state == "pending"
+        outbox.lapse_claims()
+        finisher._pool = pool
+        seconds = await look_in_vain(pool, finisher)
+        assert outbox.row(notification).state == "delivered"
+        assert seconds > 0
+        waiting.cancel_scope.cancel()
+
+
+async def test_while_stopping_a_lost_database_is_waited_for_only_until_the_claim_lapses(
+    outbox: Outbox, pool: Pool, caplog: pytest.LogCaptureFixture
+) -> None:
+    notification = outbox.add(outbox.add_channel("http://127.0.0.1:9/"))
+    await claim(pool)
+    await pool.close()
+    stop = Stop()
+    stop.request()
+    await Finisher(pool, stop).finish(Result(notification, 1, DELIVERED), lapses_at=anyio.current_time())
+    assert "it will be sent again" in caplog.text
+    assert outbox.row(notification).claimed
+
+
+async def test_a_full_channel_makes_nobody_spin(outbox: Outbox, pool: Pool) -> None:
+    channel = outbox.add_channel("http://127.0.0.1:9/")
+    for _ in range(6):
+        outbox.add(channel)
+    await claim(pool)
+    seconds = await look_in_vain(pool, Finisher(pool, Stop()))
+    assert seconds >= 0.8 * LIMITS.poll_seconds
+
+
+async def test_the_loop_sleeps_until_the_next_message_is_due(outbox: Outbox, pool: Pool) -> None:
+    outbox.add(outbox.add_channel("http://127.0.0.1:9/"))
+    outbox.execute("update notification set due_at = now() + interval '100 seconds'")
+    seconds = await look_in_vain(pool, Finisher(pool, Stop()))
+    assert 50 < seconds <= 100
 
 
 async def test_a_claim_that_is_about_to_lapse_is_not_used(outbox: Outbox, pool: Pool) -> None:

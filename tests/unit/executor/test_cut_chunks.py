@@ -12,9 +12,7 @@ Piece = tuple[Literal["stdout", "stderr"], int, bytes]
 
 TEXT = st.text(alphabet="aé€😀\n\0", max_size=12).map(str.encode)
 PIECES = st.lists(
-    st.tuples(
-        st.sampled_from(["stdout", "stderr"]), st.integers(0, 1), st.one_of(TEXT, st.binary(max_size=12))
-    ),
+    st.tuples(st.sampled_from(["stdout", "stderr"]), st.integers(0, 1), st.one_of(TEXT, st.binary(max_size=12))),
     max_size=30,
 )
 
@@ -52,9 +50,7 @@ def test_every_byte_comes_out_once_and_in_order(pieces: list[Piece], chunk_bytes
 
 
 @given(PIECES, st.integers(8, 20), st.integers(1, 5))
-def test_numbers_of_chunks_and_lines_have_no_gaps(
-    pieces: list[Piece], chunk_bytes: int, take_every: int
-) -> None:
+def test_numbers_of_chunks_and_lines_have_no_gaps(pieces: list[Piece], chunk_bytes: int, take_every: int) -> None:
     chunks = cut(pieces, chunk_bytes=chunk_bytes, take_every=take_every)
     line = 0
     for seq, chunk in enumerate(chunks, start=1):

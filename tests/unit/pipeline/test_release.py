@@ -13,22 +13,21 @@ Rows = list[ReleaseRow[int]]
 _ENDS = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELED)
 
 
-def _row(job_id: int, state: str, *needs: int, cancel: bool = False) -> ReleaseRow[int]:
-    return ReleaseRow(job_id, JobState(state), needs, cancel)
+def _row(job_id: int, state: str, *needs: int) -> ReleaseRow[int]:
+    return ReleaseRow(job_id, JobState(state), needs)
 
 
 def _apply(rows: Rows, decision: ReleaseDecision[int]) -> Rows:
     """Make the decided transitions, each from blocked, as the database does."""
     states = dict.fromkeys(decision.ready, JobState.READY)
     states |= {skip.job_id: JobState.SKIPPED for skip in decision.skip}
-    states |= dict.fromkeys(decision.cancel, JobState.CANCELED)
     assert all(row.state is JobState.BLOCKED for row in rows if row.job_id in states)
     return [msgspec.structs.replace(row, state=states.get(row.job_id, row.state)) for row in rows]
 
 
 def test_a_job_is_released_when_all_that_it_needs_have_succeeded() -> None:
     rows = [_row(1, "succeeded"), _row(2, "running"), _row(3, "blocked", 1), _row(4, "blocked", 1, 2)]
-    assert decide_release(rows) == ReleaseDecision(ready=(3,), skip=(), cancel=(), run_state=None)
+    assert decide_release(rows) == ReleaseDecision(ready=(3,), skip=(), run_state=None)
 
 
 @pytest.mark.parametrize(
@@ -50,18 +49,10 @@ def test_a_failure_is_the_reason_given_before_other_ends() -> None:
     assert decide_release(rows).skip == (Skip(4, SkipReason.NEED_FAILED, 3),)
 
 
-def test_a_blocked_job_is_not_released_once_its_cancel_is_asked_for() -> None:
-    rows = [_row(1, "succeeded"), _row(2, "blocked", 1, cancel=True), _row(3, "blocked", 2)]
-    decision = decide_release(rows)
-    assert (decision.ready, decision.cancel) == ((), (2,))
-    assert decision.skip == (Skip(3, SkipReason.NEED_CANCELED, 2),)
-    assert decision.run_state is RunState.CANCELED
-
-
 @pytest.mark.parametrize("state", ["scheduled", "ready", "running"])
 def test_only_blocked_jobs_are_moved(state: str) -> None:
-    rows = [_row(1, "failed"), _row(2, state, 1, cancel=True)]
-    assert decide_release(rows) == ReleaseDecision(ready=(), skip=(), cancel=(), run_state=None)
+    rows = [_row(1, "failed"), _row(2, state, 1)]
+    assert decide_release(rows) == ReleaseDecision(ready=(), skip=(), run_state=None)
 
 
 @pytest.mark.parametrize(
@@ -114,22 +105,14 @@ def test_whatever_the_order_of_ends_no_job_starts_early_and_the_run_ends(
         assert all(set(graph[job_id]) <= succeeded for job_id in decision.ready)
         assert all(not set(graph[skip.job_id]) <= succeeded for skip in decision.skip)
         rows = _apply(rows, decision)
-        assert decide_release(rows) == ReleaseDecision((), (), (), decision.run_state)
+        assert decide_release(rows) == ReleaseDecision((), (), decision.run_state)
         ready = [row.job_id for row in rows if row.state is JobState.READY]
         if not ready:
             break
         assert decision.run_state is None
         ended, end = data.draw(st.sampled_from(ready)), data.draw(st.sampled_from(_ENDS))
         succeeded |= {ended} if end is JobState.SUCCEEDED else set()
-        asked = {row.job_id for row in rows if data.draw(st.integers(0, 9)) == 0}
-        rows = [
-            msgspec.structs.replace(
-                row,
-                state=end if row.job_id == ended else row.state,
-                cancel_requested=row.cancel_requested or row.job_id in asked,
-            )
-            for row in rows
-        ]
+        rows = [msgspec.structs.replace(row, state=end if row.job_id == ended else row.state) for row in rows]
     assert all(row.state in FINAL_JOB_STATES for row in rows)
     assert decision.run_state in {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELED}
 

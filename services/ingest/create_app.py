@@ -1,0 +1,151 @@
+"""The application: which handlers there are, and what stands before them."""
+
+from pathlib import Path
+from typing import Final
+
+from litestar import Litestar, Router
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.static_files import create_static_files_router
+from litestar.types import ControllerRouterHandler
+
+from services.ingest.authenticate import SignInNeeded, provide_actor
+from services.ingest.give_command import cancel_job, cancel_run, rerun_run, show_command
+from services.ingest.list_deliveries import list_deliveries
+from services.ingest.manage_channels import delete_channel, enter_channel, show_channels
+from services.ingest.manage_pipelines import (
+    change_pipeline,
+    enter_pipeline,
+    remove_pipeline,
+    show_pipeline,
+    show_pipelines,
+)
+from services.ingest.manage_tokens import issue_new_token, revoke_issued_token, show_tokens
+from services.ingest.press_button import press_cancel_job, press_cancel_run, press_rerun
+from services.ingest.problem_details import log_surprise, problem_details_plugin
+from services.ingest.read_document import JsonRequest
+from services.ingest.read_log import read_log, read_raw_log
+from services.ingest.receive_webhook import receive_webhook
+from services.ingest.render_page import template_config
+from services.ingest.report_health import report_health, report_readiness
+from services.ingest.resources import Resources, keep_in_state, provide_resources
+from services.ingest.set_headers import add_constant_headers
+from services.ingest.show_docs import show_docs, show_docs_file
+from services.ingest.show_jobs import show_job, show_run_jobs
+from services.ingest.show_pages import show_job_page, show_run_page, show_runs_page
+from services.ingest.show_runs import show_numbered_run, show_run, show_run_notifications, show_runs
+from services.ingest.sign_in import lead_to_sign_in, show_home, show_sign_in, sign_in, sign_out
+from services.ingest.start_run import start_run
+from services.ingest.stream_all_logs import stream_all_logs
+from services.ingest.stream_events import stream_events
+from services.ingest.stream_log import stream_log
+from shared.schema_version import CODE_VERSION
+
+_STATIC: Final = Path(__file__).parent / "static"
+_API_BODY_BYTES: Final = 1024 * 1024
+_PAGE_BODY_BYTES: Final = 64 * 1024
+
+_API: Final[list[ControllerRouterHandler]] = [
+    show_pipelines,
+    enter_pipeline,
+    show_pipeline,
+    change_pipeline,
+    remove_pipeline,
+    list_deliveries,
+    start_run,
+    show_numbered_run,
+    show_runs,
+    show_run,
+    show_run_jobs,
+    show_run_notifications,
+    cancel_run,
+    rerun_run,
+    show_job,
+    cancel_job,
+    show_command,
+    read_log,
+    read_raw_log,
+    stream_log,
+    stream_all_logs,
+    stream_events,
+    show_channels,
+    enter_channel,
+    delete_channel,
+    show_tokens,
+    issue_new_token,
+    revoke_issued_token,
+]
+_PAGES: Final[list[ControllerRouterHandler]] = [
+    show_home,
+    show_sign_in,
+    sign_in,
+    sign_out,
+    show_runs_page,
+    show_run_page,
+    show_job_page,
+    press_cancel_run,
+    press_rerun,
+    press_cancel_job,
+    show_docs,
+    show_docs_file,
+]
+
+
+def create_app(resources: Resources) -> Litestar:
+    """Return the application. It opens nothing: `resources` are ready."""
+    api = Router(
+        "/api/v1",
+        route_handlers=_API,
+        request_class=JsonRequest,
+        request_max_body_size=_API_BODY_BYTES,
+        security=[{"bearer": []}],
+    )
+    pages = Router(
+        "/",
+        route_handlers=_PAGES,
+        request_max_body_size=_PAGE_BODY_BYTES,
+        exception_handlers={SignInNeeded: lead_to_sign_in},
+    )
+    static = create_static_files_router(
+        "/static", directories=[_STATIC], include_in_schema=False, headers={"Cache-Control": "public, max-age=86400"}
+    )
+    return Litestar(
+        route_handlers=[receive_webhook, report_health, report_readiness, api, pages, static],
+        dependencies={"resources": provide_resources(resources), "actor": provide_actor()},
+        state=keep_in_state(resources),
+        plugins=[problem_details_plugin()],
+        after_exception=[log_surprise],
+        before_send=[add_constant_headers],
+        template_config=template_config(),
+        openapi_config=_openapi(),
+        logging_config=None,
+    )
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Howdah",
+        version=CODE_VERSION,
+        description="CI/CD on nothing but PostgreSQL. Errors are problem documents (RFC 9457).",
+        path="/openapi.json",
+        render_plugins=[JsonRenderPlugin(path="/")],
+        use_handler_docstrings=True,
+        components=Components(
+            security_schemes={
+                "bearer": SecurityScheme(
+                    type="http", scheme="bearer", description="An API token: `hwd_…`. Roles: viewer, developer, admin."
+                )
+            }
+        ),
+        tags=[
+            Tag(name="webhooks", description="What forges and hooks call."),
+            Tag(name="pipelines"),
+            Tag(name="runs"),
+            Tag(name="jobs"),
+            Tag(name="streams", description="Server-sent events; `Last-Event-ID` resumes on any replica."),
+            Tag(name="channels", description="Where notifications go."),
+            Tag(name="tokens"),
+            Tag(name="health"),
+        ],
+    )

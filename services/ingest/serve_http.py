@@ -1,0 +1,67 @@
+"""The HTTP server: uvicorn, started and stopped by us rather than by signals of its own."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import anyio
+import uvicorn
+from litestar import Litestar
+
+from shared.errors import ConfigurationError
+from shared.stop import Stop
+
+_BACKLOG: Final = 1024
+# Requests in flight may take this long after being asked to stop; longer than any statement may.
+_GRACE_SECONDS: Final = 40
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals alone: `shared.stop` has them."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind_socket(address: str, port: int) -> socket.socket:
+    """Return a listening socket; port 0 takes a free one. Raises `ConfigurationError`."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {address} port {port}: {error}") from error
+
+
+async def serve_http(app: Litestar, bound: socket.socket, stop: Stop, *, trust_proxy: bool = False) -> None:
+    """Serve until asked to stop; then take no new connections, and return once the requests in flight are answered.
+
+    Asked again, it returns at once.
+    """
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=trust_proxy,
+            forwarded_allow_ips="*" if trust_proxy else None,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+    )
+
+    async def end_when_stopped() -> None:
+        await stop.wait_requested()
+        server.should_exit = True
+        await stop.wait_urgent()
+        server.force_exit = True
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(end_when_stopped)
+        await server.serve(sockets=[bound])
+        tasks.cancel_scope.cancel()
