@@ -19,7 +19,6 @@ from shared.schema_version import CODE_VERSION
 
 logger = logging.getLogger(__name__)
 
-BEAT_SECONDS: Final = 2.0
 _DOUBT_SECONDS: Final = 60.0
 _RECONCILE_SECONDS: Final = 30.0
 
@@ -72,11 +71,11 @@ class Membership:
         self._reconcile_at = time.monotonic() + _RECONCILE_SECONDS
 
 
-async def beat_executor(pool: Pool, membership: Membership, holdings: Holdings) -> float:
+async def beat_executor(pool: Pool, membership: Membership, holdings: Holdings, beat_seconds: float) -> float:
     """Beat once; returns the seconds until the next beat."""
     if not membership.registered:
         await membership.register(pool)
-        return BEAT_SECONDS
+        return beat_seconds
     state = ExecutorState.DRAINING if membership.draining else ExecutorState.ACTIVE
     canceled = await query(
         pool, lambda connection: record_beat(connection, executor_id=membership.executor_id, state=state)
@@ -92,7 +91,7 @@ async def beat_executor(pool: Pool, membership: Membership, holdings: Holdings) 
     if membership.is_reconciling() and not holdings.books.locked():
         async with holdings.books:
             await _reconcile(pool, membership, holdings)
-    return BEAT_SECONDS
+    return beat_seconds
 
 
 async def _reconcile(pool: Pool, membership: Membership, holdings: Holdings) -> None:

@@ -78,8 +78,14 @@ def list_children(pid: int) -> list[int] | None:
 
 def read_mark(pid: int) -> str | None:
     """The mark in the environment that ``pid`` was started with; None without one, or if we may not look."""
+    environment = b""
     try:
-        environment = (_PROC / str(pid) / "environ").read_bytes()
+        # Empty for a moment in the middle of an exec: look again before taking it for a process without any.
+        for _ in range(3):
+            environment = (_PROC / str(pid) / "environ").read_bytes()
+            if environment:
+                break
+            os.sched_yield()
     except OSError:
         return None
     prefix = MARK_VARIABLE.encode() + b"="

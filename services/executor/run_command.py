@@ -42,6 +42,7 @@ class Command:
     def __init__(
         self,
         process: SpawnedProcess,
+        grace: Grace,
         *,
         on_output: OnOutput,
         mark: str,
@@ -54,7 +55,7 @@ class Command:
         self._mark = mark
         self._grace_seconds = grace_seconds
         self._reaper_pid = reaper_pid
-        self._grace = Grace()
+        self._grace = grace
         self._patience: anyio.CancelScope | None = None
         self._terminated = anyio.Event()
         self._pumping = anyio.CancelScope(shield=True)
@@ -173,8 +174,15 @@ async def start_command(
         argv = _write_script(program, run_as)
     else:
         argv = [_find_shells()[-1][0], "-c", 'exec "$@"', "sh", *program]
-    process = spawn_process(argv, cwd=cwd, env={**env, MARK_VARIABLE: mark}, run_as=run_as)
-    command = Command(process, on_output=on_output, mark=mark, grace_seconds=grace_seconds, reaper_pid=reaper_pid)
+    grace = Grace()
+    try:
+        process = spawn_process(argv, cwd=cwd, env={**env, MARK_VARIABLE: mark}, run_as=run_as)
+    except BaseException:
+        grace.close()
+        raise
+    command = Command(
+        process, grace, on_output=on_output, mark=mark, grace_seconds=grace_seconds, reaper_pid=reaper_pid
+    )
     try:
         yield command
     finally:

@@ -55,6 +55,8 @@ class Config(ServiceConfig, frozen=True, kw_only=True):
     plan_slots: PositiveInt = 2
     # The user that commands run as, when the executor is started as root.
     run_as: str = ""
+    # Between heartbeats; the schedulers' lease must be several times as long.
+    beat_seconds: PositiveSeconds = 2.0
     # After the first SIGTERM: how long running jobs may go on before they are handed back.
     drain_seconds: PositiveSeconds = 300.0
     # Between SIGTERM and SIGKILL of a command.
@@ -144,7 +146,7 @@ async def _work(
 
         async def beat() -> float:
             registered = membership.registered
-            seconds = await beat_executor(pool, membership, around.holdings)
+            seconds = await beat_executor(pool, membership, around.holdings, config.beat_seconds)
             if membership.registered and not registered:
                 around.holdings.slot_freed.ring()
             return seconds

@@ -18,6 +18,8 @@ from shared.errors import HowdahError
 
 OutputStream = Literal["stdout", "stderr"]
 
+_STUCK_SECONDS = 10.0
+
 _host_mark: str | None = None
 
 
@@ -39,6 +41,7 @@ class SpawnedProcess:
 
     def __init__(self, child: subprocess.Popen[bytes]) -> None:
         self._child = child
+        self._code: int | None = None
         self.pid = child.pid
         self.pidfd = os.pidfd_open(child.pid)
         self.stdin = child.stdin.fileno() if child.stdin else None
@@ -70,19 +73,21 @@ class SpawnedProcess:
     async def release(self) -> int:
         """Kill the group, reap the process, close every descriptor; return the code, negative for a signal.
 
-        Not interrupted by cancellation. Only the first call does anything.
+        Not interrupted by cancellation. Only the first call does anything. A process that cannot be killed (stuck in
+        the kernel, or another user's by way of sudo) is given up after 10 s.
         """
-        if self._child.returncode is None:
+        if self._code is None:
             # The group first: once the leader is reaped, its id may belong to strangers.
             self.signal_group(signal.SIGKILL)
-            with anyio.CancelScope(shield=True):
+            with anyio.CancelScope(shield=True), anyio.move_on_after(_STUCK_SECONDS):
                 await self.wait_exit()
-            self._child.wait()
+            code = self._child.poll()
+            self._code = -signal.SIGKILL if code is None else code
             for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
                 if pipe is not None:
                     pipe.close()
             os.close(self.pidfd)
-        return self._child.returncode
+        return self._code
 
 
 def spawn_process(
@@ -122,7 +127,12 @@ def spawn_process(
         )
     except (OSError, ValueError) as error:
         raise CommandStartError(_explain(error, argv[0], cwd)) from error
-    return SpawnedProcess(child)
+    try:
+        return SpawnedProcess(child)
+    except OSError as error:  # no descriptor left for the pidfd
+        with child:
+            child.kill()
+        raise CommandStartError(_explain(error, argv[0], cwd)) from error
 
 
 def _explain(error: OSError | ValueError, program: str, cwd: Path) -> str:

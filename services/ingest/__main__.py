@@ -37,8 +37,18 @@ async def run_ingest(config: IngestConfig, bound: socket.socket, stop: Stop) -> 
         async with anyio.create_task_group() as tasks:
             await check_schema(pool, stop)
             tasks.start_soon(_listen, config, resources)
-            tasks.start_soon(partial(run_loop, "watch logs", resources.log_watch.look, bell=resources.log_watch.bell, stop=stop))
-            tasks.start_soon(partial(run_loop, "watch horizon", resources.horizon_watch.look, bell=resources.horizon_watch.bell, stop=stop))
+            tasks.start_soon(
+                partial(run_loop, "watch logs", resources.log_watch.look, bell=resources.log_watch.bell, stop=stop)
+            )
+            tasks.start_soon(
+                partial(
+                    run_loop,
+                    "watch horizon",
+                    resources.horizon_watch.look,
+                    bell=resources.horizon_watch.bell,
+                    stop=stop,
+                )
+            )
             tasks.start_soon(_end_streams, resources)
             logger.info("listening", extra={"address": config.listen_address, "port": bound.getsockname()[1]})
             await serve_http(create_app(resources), bound, stop, trust_proxy=config.trust_proxy)

@@ -1,7 +1,7 @@
 """Chunks of several streams, put together into whole lines, in bounded memory. Pure.
 
-A chunk's `first_line` is the number of the first line that begins in it; the head of one that `continues` is more of the
-last line that began in its stream. A line ends with a newline, or with its step.
+A chunk's `first_line` is the number of the first line that begins in it; the head of one that `continues` is more of
+the last line that began in its stream. A line ends with a newline, or with its step.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ _LONGEST: Final = 256 * 1024
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A line with its newline, or a piece of a very long one. `number` is None for the rest of a line whose head was not seen."""
+    """A line with its newline, or a piece of a very long one. `number` is None where its head was not seen."""
 
     number: int | None
     data: bytes

@@ -1,7 +1,7 @@
 """Who is asking, and whether they may: bearer tokens for programs, a session cookie for pages.
 
-Every route has one of the guards below, or is listed as public in `create_app`; a test walks the route table.
-A cookie is good for reading only: what changes something by cookie is a form of a page, and carries its session's `csrf`.
+Every route has one of the guards below, or is public on purpose; a test walks the route table. A cookie is good for
+reading only: what changes something by cookie is a form of a page, and carries its session's `csrf`.
 """
 
 import hmac
@@ -56,7 +56,7 @@ def provide_actor() -> Provide:
 
 
 def _actor_of(request: Request[Any, Any, Any]) -> Actor:
-    return cast(Actor, request.scope["auth"])
+    return cast("Actor", request.scope["auth"])
 
 
 async def require_viewer(connection: Connection, _: BaseRouteHandler) -> None:

@@ -1,4 +1,4 @@
-"""API tokens: `hwd_<id>_<secret>`. Only the SHA-256 of the secret is stored: it is long and random, so no slow hash is needed."""
+"""API tokens: `hwd_<id>_<secret>`. Of the secret only the SHA-256 is stored: it is random and long enough for that."""
 
 import hashlib
 import hmac

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from litestar import Litestar, Router
+from litestar.datastructures import CacheControlHeader
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
@@ -108,7 +109,10 @@ def create_app(resources: Resources) -> Litestar:
         exception_handlers={SignInNeeded: lead_to_sign_in},
     )
     static = create_static_files_router(
-        "/static", directories=[_STATIC], include_in_schema=False, headers={"Cache-Control": "public, max-age=86400"}
+        "/static",
+        directories=[_STATIC],
+        include_in_schema=False,
+        cache_control=CacheControlHeader(max_age=60, public=True),
     )
     return Litestar(
         route_handlers=[receive_webhook, report_health, report_readiness, api, pages, static],

@@ -42,9 +42,7 @@ class PushField(msgspec.Struct, frozen=True):
     message: str
 
 
-def describe_push(
-    *, ref: str, before: str, after: str, title: str, author: str
-) -> Push | Ignored | PushField:
+def describe_push(*, ref: str, before: str, after: str, title: str, author: str) -> Push | Ignored | PushField:
     """Return the push to a branch, or why it is ignored, or which field is wrong."""
     if fault := ref_fault(ref):
         return PushField("ref", fault)

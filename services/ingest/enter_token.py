@@ -10,7 +10,7 @@ from shared.queries.models import TokenRole
 
 
 async def enter_token(
-    connection: Connection, token: NewToken, name: str, role: TokenRole, issued_by: str, expires_at: datetime | None
+    connection: Connection, token: NewToken, *, name: str, role: TokenRole, issued_by: str, expires_at: datetime | None
 ) -> None:
     """Enter a token and record that; in the transaction of the caller."""
     await create_token(

@@ -32,9 +32,7 @@ class WebhookTargets:
     def __init__(self, pool: Pool, sealer: Sealer) -> None:
         self._pool = pool
         self._sealer = sealer
-        self._recent: RecentValues[str, WebhookTarget | None] = RecentValues(
-            seconds=REMEMBERED_SECONDS, max_size=1024
-        )
+        self._recent: RecentValues[str, WebhookTarget | None] = RecentValues(seconds=REMEMBERED_SECONDS, max_size=1024)
 
     async def find(self, name: str) -> WebhookTarget | None:
         """Return the pipeline, or None. Raises `DatabaseUnavailableError`."""

@@ -37,7 +37,7 @@ class GivenCommand(msgspec.Struct, frozen=True):
 
 @post("/runs/{run:str}/cancel", guards=[require_developer], tags=["runs"], responses=_RESPONSES)
 async def cancel_run(
-    run: RunInPath, data: JSONBody[Reason] | None, resources: FromResources, actor: FromActor
+    run: RunInPath, data: JSONBody[Reason | None], resources: FromResources, actor: FromActor
 ) -> Response[GivenCommand]:
     """Ask for a run to be canceled: waiting jobs end at once, running ones as soon as their commands do."""
     return _accepted(await ask_to_cancel_run(resources.pool, run, actor, data))
@@ -45,7 +45,7 @@ async def cancel_run(
 
 @post("/runs/{run:str}/rerun", guards=[require_developer], tags=["runs"], responses=_RESPONSES)
 async def rerun_run(
-    run: RunInPath, data: JSONBody[Reason] | None, resources: FromResources, actor: FromActor
+    run: RunInPath, data: JSONBody[Reason | None], resources: FromResources, actor: FromActor
 ) -> Response[GivenCommand]:
     """Ask for a new run of the same commit; the command's `result_run_id` names it."""
     return _accepted(await ask_to_rerun(resources.pool, run, actor, data))
@@ -53,7 +53,7 @@ async def rerun_run(
 
 @post("/jobs/{job:str}/cancel", guards=[require_developer], tags=["jobs"], responses=_RESPONSES)
 async def cancel_job(
-    job: JobInPath, data: JSONBody[Reason] | None, resources: FromResources, actor: FromActor
+    job: JobInPath, data: JSONBody[Reason | None], resources: FromResources, actor: FromActor
 ) -> Response[GivenCommand]:
     """Ask for a job to be canceled."""
     return _accepted(await ask_to_cancel_job(resources.pool, job, actor, data))
@@ -75,7 +75,7 @@ async def ask_to_cancel_run(pool: Pool, run_id: RunId, actor: Actor, reason: Rea
     run: Run = await find_run_by_id(pool, run_id)
     if run.finished_at is not None:
         raise Problem(409, "ended", f"The run has ended already: it {run.state}.")
-    return await _give(pool, CommandKind.CANCEL_RUN, run_id, None, actor, reason)
+    return await _give(pool, CommandKind.CANCEL_RUN, run_id, None, actor=actor, reason=reason)
 
 
 async def ask_to_rerun(pool: Pool, run_id: RunId, actor: Actor, reason: Reason | None) -> CommandId:
@@ -83,7 +83,7 @@ async def ask_to_rerun(pool: Pool, run_id: RunId, actor: Actor, reason: Reason |
     run: Run = await find_run_by_id(pool, run_id)
     if run.finished_at is None:
         raise Problem(409, "active", "The run has not ended yet: cancel it first, or wait.")
-    return await _give(pool, CommandKind.RERUN_RUN, run_id, None, actor, reason)
+    return await _give(pool, CommandKind.RERUN_RUN, run_id, None, actor=actor, reason=reason)
 
 
 async def ask_to_cancel_job(pool: Pool, job_id: JobId, actor: Actor, reason: Reason | None) -> CommandId:
@@ -93,11 +93,11 @@ async def ask_to_cancel_job(pool: Pool, job_id: JobId, actor: Actor, reason: Rea
         raise not_found("job of that id in a run")
     if job.finished_at is not None:
         raise Problem(409, "ended", f"The job has ended already: it is {job.state}.")
-    return await _give(pool, CommandKind.CANCEL_JOB, job.run_id, job_id, actor, reason)
+    return await _give(pool, CommandKind.CANCEL_JOB, job.run_id, job_id, actor=actor, reason=reason)
 
 
 async def _give(
-    pool: Pool, kind: CommandKind, run_id: RunId, job_id: JobId | None, actor: Actor, reason: Reason | None
+    pool: Pool, kind: CommandKind, run_id: RunId, job_id: JobId | None, *, actor: Actor, reason: Reason | None
 ) -> CommandId:
     command_id = CommandId(new_id())
     why = (reason.why if reason else None) or ""

@@ -23,7 +23,7 @@ async def _issue(config: ServiceConfig, name: str, role: TokenRole) -> NewToken:
     token = make_token()
 
     async def enter(connection: Connection) -> None:
-        await enter_token(connection, token, name, role, "set-up", None)
+        await enter_token(connection, token, name=name, role=role, issued_by="set-up", expires_at=None)
 
     async with open_pool(
         config.database_url, name="howdah-issue-token", max_size=1, prepare_statements=config.prepare_statements

@@ -96,9 +96,7 @@ async def enter_channel(
 
 
 @get("/channels", guards=[require_viewer], tags=["channels"], responses=_RESPONSES)
-async def show_channels(
-    resources: FromResources, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> ChannelPage:
+async def show_channels(resources: FromResources, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> ChannelPage:
     """List channels by name."""
     after = "" if cursor is None else read_cursor(cursor, str)
     found = await query(

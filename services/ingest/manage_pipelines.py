@@ -65,7 +65,7 @@ class PipelineChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file_path: FilePath | UnsetType = UNSET
     env: Variables | UnsetType = UNSET
     webhook_secret: Secret | UnsetType = UNSET
-    git_credential: GitCredential | None | UnsetType = UNSET
+    git_credential: GitCredential | UnsetType | None = UNSET
 
 
 class EnteredPipeline(Pipeline, frozen=True, kw_only=True):
@@ -124,9 +124,7 @@ async def enter_pipeline(
 
 
 @get("/pipelines", guards=[require_viewer], tags=["pipelines"], responses=_RESPONSES)
-async def show_pipelines(
-    resources: FromResources, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None
-) -> PipelinePage:
+async def show_pipelines(resources: FromResources, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> PipelinePage:
     """List pipelines by name."""
     after = "" if cursor is None else read_cursor(cursor, str)
     found = await query(

@@ -57,7 +57,9 @@ async def issue_new_token(data: JSONBody[TokenOrder], resources: FromResources, 
     token = make_token()
 
     async def enter(connection: Connection) -> None:
-        await enter_token(connection, token, data.name, data.role, actor.name, data.expires_at)
+        await enter_token(
+            connection, token, name=data.name, role=data.role, issued_by=actor.name, expires_at=data.expires_at
+        )
 
     await in_transaction(resources.pool, enter)
     return IssuedToken(token.token_id, data.name, data.role, data.expires_at, token.text)

@@ -1,6 +1,6 @@
 """A repository's identity: one key for all the URLs that mean it. Pure.
 
-`https://github.com/You/App.git`, `git@github.com:you/app` and `ssh://git@ssh.github.com:443/you/app/` are one repository.
+`https://github.com/You/App.git`, `git@github.com:you/app` and `ssh://git@ssh.github.com:443/you/app/` are one.
 """
 
 import posixpath
@@ -27,7 +27,7 @@ class BadRepositoryError(HowdahError):
 def normalize_repository(url: str, *, allow_local: bool) -> str:
     """Return the repository's key: host, port if it is not the scheme's own, and path.
 
-    Raises `BadRepositoryError` for a URL of another kind, with credentials in it, or of this machine unless that is allowed.
+    Raises `BadRepositoryError` for a URL of another kind, with credentials in it, or of this machine unless allowed.
     """
     if not url or len(url) > _LENGTH or url.startswith("-") or _UNPRINTABLE.search(url):
         raise BadRepositoryError("it is not a repository URL")

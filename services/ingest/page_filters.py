@@ -14,7 +14,7 @@ _MARKS: Final = {
     "failed": "✗",
     "dead": "✗",
     "canceled": "⊘",
-    "skipped": "–",
+    "skipped": "-",
 }
 
 

@@ -62,6 +62,4 @@ def _check_repository(clone_url: str, expected_key: str) -> None:
     except BadRepositoryError as error:
         raise bad_field("repository.clone_url", str(error)) from None
     if key != expected_key:
-        raise Problem(
-            422, "other-repository", f"This is a push to {key}, but the pipeline builds {expected_key}."
-        )
+        raise Problem(422, "other-repository", f"This is a push to {key}, but the pipeline builds {expected_key}.")

@@ -1,6 +1,7 @@
-"""`GET /api/v1/jobs/{job}/log`: one attempt's log as text, whole or its last lines; `/log/raw`: its bytes as they came."""
+"""The log of one attempt: `/api/v1/jobs/{job}/log` as text, whole or its last lines; `…/log/raw` as its bytes came."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Final
 
 from litestar import get
@@ -32,16 +33,12 @@ AttemptParameter = Annotated[
 ]
 
 
-@get(
-    "/jobs/{job:str}/log", guards=[require_viewer], tags=["jobs"], media_type="text/plain", responses=_RESPONSES
-)
+@get("/jobs/{job:str}/log", guards=[require_viewer], tags=["jobs"], media_type="text/plain", responses=_RESPONSES)
 async def read_log(
     job: JobInPath,
     resources: FromResources,
     attempt: AttemptParameter = None,
-    tail: Annotated[
-        int | None, QueryParameter(ge=1, le=100_000, description="Only so many lines at the end.")
-    ] = None,
+    tail: Annotated[int | None, QueryParameter(ge=1, le=100_000, description="Only so many lines at the end.")] = None,
 ) -> Stream:
     """Return the log as UTF-8 text, so far as it is written: line by line, control sequences left out."""
     state = await _state_of(resources.pool, job, attempt)
@@ -92,12 +89,12 @@ async def _pages(pool: Pool, job_id: JobId, attempt: AttemptLog, cursor: ChunkCu
     while seq < attempt.last_seq:
         chunks = await query(
             pool,
-            lambda connection, after=seq: read_log_chunks(
-                connection,
+            partial(
+                read_log_chunks,
                 log_day=attempt.day,
                 job_id=job_id,
                 epoch=attempt.epoch,
-                after_seq=after,
+                after_seq=seq,
                 max_rows=_PAGE_ROWS,
                 max_bytes=_PAGE_BYTES,
             ),

@@ -1,4 +1,4 @@
-"""Keep a note of a call that was turned away, for whoever sets the webhook up: metadata only, bounded in number and in rate."""
+"""Keep a note of a call that was turned away, for whoever sets the webhook up: no body, and not without bounds."""
 
 from typing import Final
 

@@ -80,7 +80,7 @@ class _Style:
 
 
 class AnsiRenderer:
-    """Renders the streams of a log chunk by chunk; a style, and a sequence that a chunk cuts in two, go on in the next."""
+    """Renders a log chunk by chunk; a style, and a sequence that is cut in two, go on in the stream's next chunk."""
 
     def __init__(self) -> None:
         self._styles: dict[int, _Style] = {}
@@ -105,7 +105,7 @@ class AnsiRenderer:
 
 
 def strip_ansi(text: str) -> str:
-    """Return the text without control sequences, and without control characters but tab, newline and carriage return."""
+    """Return the text without control sequences, and without control characters but tab and line ends."""
     return _OTHER_CONTROLS.sub("", _ESCAPE.sub("", text))
 
 

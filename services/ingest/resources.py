@@ -64,7 +64,7 @@ def keep_in_state(resources: Resources) -> State:
 
 def resources_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Resources:
     """Return the resources of the application that a request came to."""
-    return cast(Resources, connection.app.state[_STATE_KEY])
+    return cast("Resources", connection.app.state[_STATE_KEY])
 
 
 def provide_resources(resources: Resources) -> Provide:

@@ -1,5 +1,6 @@
 """Where the last lines of a log begin. Chunks carry the numbers of their lines, so that nothing has to be counted."""
 
+from functools import partial
 from typing import Final, NamedTuple
 
 from services.ingest.queries.logs import read_log_tail
@@ -32,12 +33,12 @@ async def seek_log_tail(pool: Pool, job_id: JobId, state: LogState, lines: int) 
     while before_seq > 1 and bytes_seen < _MOST_BYTES:
         chunks = await query(
             pool,
-            lambda connection, before=before_seq: read_log_tail(
-                connection,
+            partial(
+                read_log_tail,
                 log_day=attempt.day,
                 job_id=job_id,
                 epoch=attempt.epoch,
-                before_seq=before,
+                before_seq=before_seq,
                 max_rows=_PAGE_ROWS,
                 max_bytes=_PAGE_BYTES,
             ),

@@ -28,7 +28,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What one bounded look found: `events` to send; `more` may be there at once; `done`: nothing will come any more."""
+    """What one bounded look found: `events` to send; `more` may be there now; `done`: nothing will come any more."""
 
     events: bytes = b""
     more: bool = False
@@ -54,11 +54,14 @@ async def follow(
 ) -> AsyncIterator[bytes]:
     """Yield what `look` finds, whenever the bell rings; end when all is done, or the process is asked to stop.
 
-    `watching` makes the bell ring, for as long as the stream lasts. An absent database is waited for. One bounded page is in memory at a time: the next look waits for the client.
+    `watching` makes the bell ring, for as long as the stream lasts. An absent database is waited for. One bounded page
+    is in memory at a time: the next look waits for the client.
     """
     yield _OPENING
     with watching:
-        async for events in _repeat(look, bell=bell, stop=stop, still_allowed=still_allowed, heartbeat_seconds=heartbeat_seconds):
+        async for events in _repeat(
+            look, bell=bell, stop=stop, still_allowed=still_allowed, heartbeat_seconds=heartbeat_seconds
+        ):
             yield events
 
 

@@ -26,12 +26,18 @@ class _Server(uvicorn.Server):
 
 
 def bind_socket(address: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes a free one. Raises `ConfigurationError`."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    """Return a socket with the port, free for port 0. Nobody can connect until `serve_http` listens on it.
+
+    Raises `ConfigurationError`.
+    """
+    bound = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     try:
-        return socket.create_server((address, port), family=family, backlog=_BACKLOG)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((address, port))
     except OSError as error:
+        bound.close()
         raise ConfigurationError(f"cannot listen on {address} port {port}: {error}") from error
+    return bound
 
 
 async def serve_http(app: Litestar, bound: socket.socket, stop: Stop, *, trust_proxy: bool = False) -> None:
@@ -50,6 +56,7 @@ async def serve_http(app: Litestar, bound: socket.socket, stop: Stop, *, trust_p
             server_header=False,
             proxy_headers=trust_proxy,
             forwarded_allow_ips="*" if trust_proxy else None,
+            backlog=_BACKLOG,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )

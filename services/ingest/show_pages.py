@@ -1,4 +1,4 @@
-"""The three pages: runs, a run with its jobs, a job with its log. Each carries the cursor that its events go on from."""
+"""The three pages: runs, a run with its jobs, a job with its log. Each has the cursor that its events go on from."""
 
 from typing import Annotated, Final
 

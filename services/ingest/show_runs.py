@@ -89,9 +89,7 @@ async def show_numbered_run(
     checked_name(pipeline)
     if number > _MOST_NUMBER:
         raise not_found("run of that number")
-    found = await query(
-        resources.pool, lambda connection: find_run(connection, pipeline_name=pipeline, number=number)
-    )
+    found = await query(resources.pool, lambda connection: find_run(connection, pipeline_name=pipeline, number=number))
     if found is None:
         raise not_found("run of that number")
     return found
@@ -101,9 +99,7 @@ async def show_numbered_run(
 async def show_run_notifications(run: RunInPath, resources: FromResources) -> NotificationList:
     """Show the messages about a run, and what became of them."""
     await find_run_by_id(resources.pool, run)
-    return NotificationList(
-        await query(resources.pool, lambda connection: list_notifications(connection, run_id=run))
-    )
+    return NotificationList(await query(resources.pool, lambda connection: list_notifications(connection, run_id=run)))
 
 
 async def find_run_by_id(pool: Pool, run_id: RunId) -> Run:

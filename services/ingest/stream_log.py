@@ -14,7 +14,8 @@ from litestar.response import Stream
 from services.ingest.authenticate import FromActor, require_viewer
 from services.ingest.problem_details import not_found, problem_responses
 from services.ingest.queries.logs import read_log_chunks
-from services.ingest.render_ansi import AnsiRenderer
+from services.ingest.queries.rows import LogChunk
+from services.ingest.render_ansi import AnsiRenderer, Span
 from services.ingest.resources import FromResources, Resources
 from services.ingest.row_cursor import ChunkCursor, read_chunk_cursor
 from services.ingest.seek_log_tail import seek_log_tail
@@ -65,7 +66,8 @@ class LogReader:
             if following is None:
                 return current
             current, self._cursor = following, ChunkCursor(following.epoch, 0)
-            self._renderer = self._renderer and AnsiRenderer()
+            if self._renderer is not None:
+                self._renderer = AnsiRenderer()
         return current
 
     def _end_if_final(self) -> Look:
@@ -91,11 +93,16 @@ class LogReader:
         self._cursor = ChunkCursor(attempt.epoch, chunks[-1].seq if chunks else attempt.last_seq)
         return b"".join(
             frame_event(
-                show_chunk(chunk, self._renderer and self._renderer.render(chunk.stream, decode(chunk.data))),
+                show_chunk(chunk, self._render(chunk)),
                 event_id=ChunkCursor(chunk.epoch, chunk.seq),
             )
             for chunk in chunks
         )
+
+    def _render(self, chunk: LogChunk) -> list[Span] | None:
+        if self._renderer is None:
+            return None
+        return self._renderer.render(chunk.stream, decode(chunk.data))
 
 
 @get(
@@ -106,6 +113,7 @@ class LogReader:
     responses=problem_responses(401, 403, 404, 422, 503),
 )
 async def stream_log(
+    *,
     request: Request[Any, Any, Any],
     job: Annotated[JobId, PathParameter(description="The job's id.")],
     resources: FromResources,

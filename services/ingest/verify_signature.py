@@ -90,7 +90,9 @@ def verify_standard(secret: str, headers: StandardHeaders, body: bytes, now: flo
     for given in (headers.signature or "").split(" "):
         holds |= hmac.compare_digest(expected, given.encode())
     if not (message_id and timestamp and headers.signature):
-        return Unsigned("sign with the headers webhook-id, webhook-timestamp and webhook-signature: see docs/webhooks.md")
+        return Unsigned(
+            "sign with the headers webhook-id, webhook-timestamp and webhook-signature: see docs/webhooks.md"
+        )
     if not holds:
         return Unsigned("the signature in webhook-signature does not hold: another secret, or a changed message")
     if not _TIMESTAMP.fullmatch(timestamp) or abs(now - int(timestamp)) > TOLERANCE_SECONDS:

@@ -1,7 +1,7 @@
 """How far the streams over all jobs and all events may be read: one read for all clients.
 
-Row ids are given out in one order and committed in another. So rows are read in the order of (transaction id, row id), and
-only below the oldest transaction that is still under way: below it, nothing can appear any more.
+Row ids are given out in one order and committed in another. So rows are read in the order of (transaction id, row id),
+and only below the oldest transaction that is still under way: below it, nothing can appear any more.
 """
 
 from collections.abc import Iterator

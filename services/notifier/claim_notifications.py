@@ -40,7 +40,7 @@ class Slots:
     def release(self) -> None:
         """Give one back."""
         self.free += 1
-        pass
+        self._bell.ring()
 
 
 async def claim_notifications(

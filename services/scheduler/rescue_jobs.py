@@ -18,7 +18,6 @@ from shared.loop import jittered
 
 logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS: Final = 1.0
 _BATCH: Final = 500
 RESCUE_DUTY: Final = 1
 
@@ -34,6 +33,8 @@ class BeatWatch:
 
     def __init__(self, lease_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._lease_seconds = lease_seconds
+        # Often enough that a late look, by our own fault, can be told from a silent executor.
+        self.look_seconds = lease_seconds / 10
         # A look that comes this late says nothing about the time before it: it may be we who were away.
         self._gap_seconds = lease_seconds / 2
         self._clock = clock
@@ -82,4 +83,4 @@ async def rescue_jobs(pool: Pool, watch: BeatWatch) -> float:
     except DatabaseUnavailableError:
         watch.forget()
         raise
-    return 0 if rescued == _BATCH else jittered(_LOOK_SECONDS)
+    return 0 if rescued == _BATCH else jittered(watch.look_seconds)

@@ -21,6 +21,7 @@ from services.executor.git_errors import (
 from services.executor.name_repository import mirror_name
 from services.executor.repack_mirror import repack_mirror
 from services.executor.resolve_ref import resolve_ref
+from services.executor.resolve_run_as import RunAs
 from tests.service.executor.git_remote import GitRemote, git
 from tests.service.executor.serve_repository import Served, serve_repository
 
@@ -345,6 +346,15 @@ async def test_a_repack_merges_packs_and_keeps_what_was_pushed_away(mirrors: Pat
     for commit in (*commits, away):
         assert has_object(mirror.path, commit)
         git("fsck", commit, cwd=mirror.path)
+
+
+async def test_a_repository_of_another_user_on_this_machine_is_fetched(
+    open_path: Path, mirrors: Path, remote: GitRemote, nobody: RunAs
+) -> None:
+    commit = remote.commit({"a": b"1"})
+    for path in (remote.bare, *remote.bare.rglob("*")):
+        os.chown(path, nobody.uid, nobody.gid)
+    assert has_object((await fetch(mirrors, remote, commit)).path, commit)
 
 
 async def test_a_repository_with_sha256_is_mirrored(mirrors: Path, tmp_path: Path) -> None:

@@ -167,6 +167,34 @@ def test_commands_inherit_neither_the_pipes_nor_any_other_descriptor() -> None:
         assert [played.read_line() for _ in range(5)] == ["0", "1", "2", "3", "end"]
 
 
+def test_at_a_jobs_end_its_strays_are_found_below_the_reaper_and_others_are_not_touched() -> None:
+    script = """
+from pathlib import Path
+import anyio
+from services.executor.end_processes import end_marked
+from services.executor.run_command import start_command
+async def leave_stray(mark):
+    async def on_output(*_): pass
+    # The command ends only once the stray has its own session: before, it would end with the group.
+    orphan = ["sh", "-c", "(setsid sh -c 'echo; exec sleep 1000 <&- >&- 2>&-' &) | read -r started"]
+    async with start_command(
+        orphan, cwd=Path("/"), env={"PATH": os.environ["PATH"]}, on_output=on_output, mark=mark,
+        reaper_pid=link.reaper_pid,
+    ) as command:
+        await command.wait()
+async def main():
+    say(len(await end_marked("one", reaper_pid=link.reaper_pid)))
+    await leave_stray("one")
+    await leave_stray("two")
+    for mark in ("one", "one", "two"):
+        say(len(await end_marked(mark, reaper_pid=link.reaper_pid)))
+anyio.run(main)
+"""
+    with play(script) as played:
+        assert [played.read_line() for _ in range(4)] == ["0", "1", "0", "1"]
+        assert played.wait() == 0
+
+
 def test_the_reaper_carries_no_heavy_imports() -> None:
     script = """
 import sys

@@ -1,6 +1,7 @@
 """A command's start, output and end: nothing is lost, nothing is left."""
 
 import os
+import resource
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from services.executor import pump_output, run_command
+from services.executor import pump_output, run_command, spawn_process
 from services.executor.end_processes import end_marked
 from services.executor.find_processes import MARK_VARIABLE
 from services.executor.resolve_run_as import RunAs
@@ -324,6 +325,34 @@ async def test_a_nul_byte_in_the_environment_is_refused_clearly(tmp_path: Path, 
     with pytest.raises(CommandStartError, match="NUL byte"):
         async with start_command(["true"], cwd=tmp_path, env={"A": "a\0b"}, on_output=output, mark=MARK):
             pass
+
+
+async def test_running_out_of_descriptors_leaks_nothing(tmp_path: Path, output: RecordedOutput) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with (tmp_path / "probe").open("w") as probe:
+        lowest = probe.fileno()
+    outcomes = []
+    for spare in range(20):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + spare, hard))
+        try:
+            outcomes.append((await run(["true"], tmp_path, output)).code)
+        except (OSError, CommandStartError):
+            outcomes.append(-1)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert outcomes[0] == -1
+    assert outcomes == sorted(outcomes)
+    assert outcomes[-1] == 0
+
+
+async def test_a_process_that_cannot_be_killed_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spawn_process, "_STUCK_SECONDS", 0.01)
+    process = spawn_process.spawn_process(["sleep", "1000"], cwd=tmp_path, env=ENV)
+    # As when it belongs to another user.
+    monkeypatch.setattr(process, "signal_group", lambda _number: None)
+    assert await process.release() == -signal.SIGKILL
+    process._child.kill()
+    process._child.wait()
 
 
 async def test_a_script_is_never_written_through_a_link(tmp_path: Path, output: RecordedOutput) -> None:

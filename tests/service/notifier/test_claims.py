@@ -206,7 +206,8 @@ async def test_a_claim_that_is_about_to_lapse_is_not_used(outbox: Outbox, pool: 
         late = Limits(at_once=64, at_once_per_channel=4, claim_seconds=0.5, poll_seconds=3600)
         assert await look_once(pool, make_means(outbox), limits=late) == 1
     assert not target.received
-    assert outbox.row(notification).state == "pending"
+    row = outbox.row(notification)
+    assert (row.state, row.claimed, row.last_error) == ("pending", True, None)
 
 
 async def test_the_first_stop_finishes_what_is_under_way(outbox: Outbox, pool: Pool) -> None:

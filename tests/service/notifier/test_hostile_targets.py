@@ -91,6 +91,7 @@ async def test_an_answer_without_end_is_cut_off(outbox: Outbox, pool: Pool) -> N
         with anyio.fail_after(30):
             await cut_off.wait()
     assert outbox.row(notification).last_error == "answered 500"
+    assert sent < 64 * 1024 * 1024, "no more than what the buffers between us hold"
 
 
 async def test_proxies_of_the_environment_are_not_used(
