@@ -141,7 +141,7 @@ class Demo:
 
 def main(arguments: list[str]) -> int:
     """Show it; then stay up until Ctrl-C, or end at once with `--once`. Returns the exit status."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())

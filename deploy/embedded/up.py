@@ -32,7 +32,7 @@ def _restart_on_change(stack: Stack, stopped: threading.Event, console: Console)
 
 def main(arguments: list[str]) -> int:
     """Run until Ctrl-C; returns the exit status."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     signal.signal(signal.SIGINT, lambda *_: stopped.set())

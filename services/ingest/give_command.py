@@ -37,7 +37,7 @@ class GivenCommand(msgspec.Struct, frozen=True):
 
 @post("/runs/{run:str}/cancel", guards=[require_developer], tags=["runs"], responses=_RESPONSES)
 async def cancel_run(
-    run: RunInPath, data: JSONBody[Reason | None], resources: FromResources, actor: FromActor
+    *, run: RunInPath, data: JSONBody[Reason | None] = None, resources: FromResources, actor: FromActor
 ) -> Response[GivenCommand]:
     """Ask for a run to be canceled: waiting jobs end at once, running ones as soon as their commands do."""
     return _accepted(await ask_to_cancel_run(resources.pool, run, actor, data))
@@ -45,7 +45,7 @@ async def cancel_run(
 
 @post("/runs/{run:str}/rerun", guards=[require_developer], tags=["runs"], responses=_RESPONSES)
 async def rerun_run(
-    run: RunInPath, data: JSONBody[Reason | None], resources: FromResources, actor: FromActor
+    *, run: RunInPath, data: JSONBody[Reason | None] = None, resources: FromResources, actor: FromActor
 ) -> Response[GivenCommand]:
     """Ask for a new run of the same commit; the command's `result_run_id` names it."""
     return _accepted(await ask_to_rerun(resources.pool, run, actor, data))
@@ -53,7 +53,7 @@ async def rerun_run(
 
 @post("/jobs/{job:str}/cancel", guards=[require_developer], tags=["jobs"], responses=_RESPONSES)
 async def cancel_job(
-    job: JobInPath, data: JSONBody[Reason | None], resources: FromResources, actor: FromActor
+    *, job: JobInPath, data: JSONBody[Reason | None] = None, resources: FromResources, actor: FromActor
 ) -> Response[GivenCommand]:
     """Ask for a job to be canceled."""
     return _accepted(await ask_to_cancel_job(resources.pool, job, actor, data))

@@ -25,7 +25,9 @@ logger = logging.getLogger(__name__)
 _TYPE_PREFIX: Final = "urn:howdah:problem:"
 _RETRY_SECONDS: Final = 5
 _PATH: Final = re.compile(r" - at `\$\.?(.*?)`$")
-_NAMED_FIELD: Final = re.compile(r"(?:missing required|contains unknown) field `(.+)`")
+_NAMED_FIELD: Final = re.compile(r"Object (missing required|contains unknown) field `(.+)`")
+# Litestar tells the name of a handler's parameter, which is not always what it is called in the address.
+_PARAMETERS: Final = {"run_state": "state", "next_page": "next"}
 # Paths whose callers are programs, whatever they say they accept.
 _FOR_PROGRAMS: Final = ("/api/", "/webhooks/")
 
@@ -103,10 +105,7 @@ def describe_validation(error: msgspec.ValidationError) -> FieldError:
     """Return which field of a document is wrong, and how, in msgspec's words."""
     text = str(error)
     path = _PATH.search(text)
-    message = text[: path.start()] if path else text
-    named = _NAMED_FIELD.search(message)
-    parts = [part for part in (path.group(1) if path else "", named.group(1) if named else "") if part]
-    return FieldError(".".join(parts) or "body", message)
+    return _name_field(path.group(1) if path else "", text[: path.start()] if path else text)
 
 
 def problem_details_plugin() -> ProblemDetailsPlugin:
@@ -148,8 +147,16 @@ def _field_error(entry: Any) -> FieldError:
     if message == "'data'":  # what Litestar says of an empty body
         return FieldError("body", "Expected a JSON object, got nothing")
     key = str(entry.get("key", "")).removeprefix("data").removeprefix(".")
-    named = _NAMED_FIELD.search(message)
-    return FieldError(".".join(part for part in (key, named.group(1) if named else "") if part) or "body", message)
+    return _name_field(_PARAMETERS.get(key, key), message)
+
+
+def _name_field(path: str, message: str) -> FieldError:
+    """Return the error of a field; of one that is missing or unknown, msgspec names only what it should be in."""
+    named = _NAMED_FIELD.fullmatch(message)
+    if named is None:
+        return FieldError(path or "body", message)
+    fault = "it is missing" if named[1].startswith("missing") else "there is no such field"
+    return FieldError(f"{path}.{named[2]}" if path else named[2], fault)
 
 
 def _from_outage(_: DatabaseUnavailableError) -> Problem:

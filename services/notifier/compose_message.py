@@ -1,6 +1,7 @@
 """From a claimed notification to what is sent: headers and body, in the form of the channel's kind."""
 
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -25,20 +26,29 @@ class Message(msgspec.Struct, frozen=True):
     headers: dict[str, str] = {}
 
 
-def compose_message(claimed: ClaimNotificationsRow, *, page_url: str, secret: str | None) -> Message:
-    """Write the message.
+def compose_message(claimed: ClaimNotificationsRow, *, page_url: Callable[[str], str], secret: str | None) -> Message:
+    """Write the message. `page_url` makes the address of a page from its path.
 
     Raises `UnsignableError`.
     """
-    description = describe_notice(claimed.event, claimed.payload)
+    notice = claimed.payload
+    description = describe_notice(claimed.event, notice)
+    urls = {"run": page_url(f"runs/{notice.run_id}")}
+    if notice.job is not None:
+        urls["job"] = page_url(f"jobs/{notice.job.id}")
     match claimed.kind:
         case ChannelKind.SLACK:
-            return Message(format_slack(description, page_url))
+            return Message(format_slack(description, _most_telling(urls)))
         case ChannelKind.DISCORD:
-            return Message(format_discord(description, page_url, claimed.created_at))
+            return Message(format_discord(description, _most_telling(urls), claimed.created_at))
         case ChannelKind.WEBHOOK:
-            body = format_webhook(claimed.event, claimed.payload, description, page_url, claimed.created_at)
+            body = format_webhook(claimed.event, notice, description, urls, claimed.created_at)
             return Message(body, _signature_headers(claimed, body, secret))
+
+
+def _most_telling(urls: dict[str, str]) -> str:
+    """Return the page that a person wants to see first: of a failed job, its log."""
+    return urls.get("job", urls["run"])
 
 
 def _signature_headers(claimed: ClaimNotificationsRow, body: bytes, secret: str | None) -> dict[str, str]:

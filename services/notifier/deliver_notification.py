@@ -35,9 +35,7 @@ class Means(msgspec.Struct, frozen=True):
     max_tries: int
 
 
-async def deliver_notification(
-    claimed: ClaimNotificationsRow, means: Means, *, within_seconds: float
-) -> Decision:
+async def deliver_notification(claimed: ClaimNotificationsRow, means: Means, *, within_seconds: float) -> Decision:
     """Try once, within so many seconds; returns what is to become of the notification."""
     if claimed.claim_epoch > means.max_tries:
         # Every earlier try ended without a word: whatever ends notifiers must not do so for ever.
@@ -77,8 +75,7 @@ async def _try(claimed: ClaimNotificationsRow, means: Means, within_seconds: flo
     host = ""
     try:
         channel = open_channel(claimed, means.sealer)
-        page_url = means.page_url(f"runs/{claimed.payload.run_id}")
-        message = compose_message(claimed, page_url=page_url, secret=channel.secret)
+        message = compose_message(claimed, page_url=means.page_url, secret=channel.secret)
         target = read_url(channel.url)
         host = target.host
         with anyio.fail_after(within_seconds):

@@ -9,17 +9,13 @@ from shared.notice import Notice
 
 
 def format_webhook(
-    event: str, notice: Notice, description: Description, page_url: str, happened_at: datetime
+    event: str, notice: Notice, description: Description, urls: dict[str, str], happened_at: datetime
 ) -> bytes:
-    """Return the JSON body: the notice as it is, a sentence that tells it, and where the run's page is."""
+    """Return the JSON body: the notice as it is, a sentence that tells it, and the addresses of pages."""
     return msgspec.json.encode(
         {
             "type": event,
             "timestamp": happened_at,
-            "data": {
-                **msgspec.structs.asdict(notice),
-                "summary": description.summary(),
-                "urls": {"run": page_url},
-            },
+            "data": {**msgspec.structs.asdict(notice), "summary": description.summary(), "urls": urls},
         }
     )

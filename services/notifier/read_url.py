@@ -61,6 +61,4 @@ def read_url(url: str) -> Target:
     resource = quote(parts.path or "/", safe=_KEPT)
     if parts.query:
         resource += "?" + quote(parts.query, safe=_KEPT)
-    return Target(
-        scheme=parts.scheme, host=host, port=port or _DEFAULT_PORTS[parts.scheme], resource=resource
-    )
+    return Target(scheme=parts.scheme, host=host, port=port or _DEFAULT_PORTS[parts.scheme], resource=resource)

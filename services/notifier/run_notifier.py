@@ -27,14 +27,10 @@ async def run_notifier(pool: Pool, *, limits: Limits, means: Means, bell: Bell, 
             def start(claimed: ClaimNotificationsRow, lapses_at: float) -> None:
                 slots.take()
                 deliveries.start_soon(
-                    partial(
-                        deliver_and_finish, claimed, lapses_at, means=means, finisher=finisher, slots=slots
-                    )
+                    partial(deliver_and_finish, claimed, lapses_at, means=means, finisher=finisher, slots=slots)
                 )
 
-            step = partial(
-                claim_notifications, pool, limits=limits, slots=slots, finisher=finisher, start=start
-            )
+            step = partial(claim_notifications, pool, limits=limits, slots=slots, finisher=finisher, start=start)
             logger.info("ready")
             await run_loop("claim_notifications", step, bell=bell, stop=stop)
             if slots.free < limits.at_once:
@@ -49,11 +45,9 @@ async def deliver_and_finish(
     try:
         # Never for longer than the claim holds, even if the answer to the claim was slow to come.
         seconds = min(means.timeout_seconds, lapses_at - anyio.current_time() - 1)
-        if True:
+        if seconds > 0:
             decision = await deliver_notification(claimed, means, within_seconds=seconds)
-            await finisher.finish(
-                Result(claimed.notification_id, claimed.claim_epoch, decision), lapses_at=lapses_at
-            )
+            await finisher.finish(Result(claimed.notification_id, claimed.claim_epoch, decision), lapses_at=lapses_at)
     finally:
         slots.release()
 

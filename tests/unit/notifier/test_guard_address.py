@@ -114,9 +114,7 @@ def test_the_operator_can_allow_a_network(address: str, allowed: str) -> None:
         ("fd00:ec2::254", "fd00::/8"),
     ],
 )
-def test_allowing_a_network_allows_nothing_beyond_it_nor_a_metadata_service_within(
-    address: str, allowed: str
-) -> None:
+def test_allowing_a_network_allows_nothing_beyond_it_nor_a_metadata_service_within(address: str, allowed: str) -> None:
     assert why_refused(ip_address(address), parse_networks([allowed])) is not None
 
 
@@ -138,9 +136,7 @@ class Names:
 
 async def test_a_name_with_one_private_address_among_public_ones_is_refused() -> None:
     target = read_url("https://hooks.example.org/x")
-    with pytest.raises(
-        TargetRefusedError, match=r"hooks\.example\.org leads to 10\.0\.0\.5, which is private"
-    ):
+    with pytest.raises(TargetRefusedError, match=r"hooks\.example\.org leads to 10\.0\.0\.5, which is private"):
         await resolve_target(target, allowed=[], lookup=Names(["1.1.1.1", "10.0.0.5", "8.8.8.8"]))
 
 

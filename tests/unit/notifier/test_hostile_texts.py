@@ -120,7 +120,7 @@ def test_a_program_gets_the_title_as_it_is() -> None:
     title = "<!channel> \x1b[31m" + "x" * 10_240
     notice = make_notice(title=title)
     description = describe_notice("run.succeeded", notice)
-    body = format_webhook("run.succeeded", notice, description, PAGE_URL, HAPPENED_AT)
+    body = format_webhook("run.succeeded", notice, description, {"run": PAGE_URL}, HAPPENED_AT)
     assert msgspec.json.decode(body)["data"]["title"] == title
 
 

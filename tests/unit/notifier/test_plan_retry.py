@@ -54,9 +54,7 @@ def test_what_a_receiver_can_mend_is_tried_again_but_a_revoked_chat_webhook_is_d
 
 
 @pytest.mark.parametrize("kind", ChannelKind)
-@pytest.mark.parametrize(
-    "status", [101, 300, 301, 302, 303, 307, 308, 400, 405, 410, 411, 413, 415, 422, 451]
-)
+@pytest.mark.parametrize("status", [101, 300, 301, 302, 303, 307, 308, 400, 405, 410, 411, 413, 415, 422, 451])
 def test_redirects_refusals_and_gone_are_dead_at_once(status: int, kind: ChannelKind) -> None:
     decision = plan(Answered(status), kind=kind)
     assert decision.state is DEAD

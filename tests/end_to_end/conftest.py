@@ -1,0 +1,67 @@
+"""The whole of Howdah, as a user has it: an own PostgreSQL, four services as processes, real git, a real target."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.stack import DATABASE, run_stack
+from deploy.embedded.target import run_target
+from tests.end_to_end.world import World
+
+OBSERVE = Path(__file__).parent / "observe_states.sql"
+
+
+@contextmanager
+def run_world(*, notify: bool) -> Iterator[World]:
+    folder = Path(tempfile.mkdtemp(prefix="howdah-test-stack-"))
+    settings = {
+        "HOWDAH_ALLOW_LOCAL_REPOSITORIES": "true",
+        "HOWDAH_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "HOWDAH_GRACE_SECONDS": "2",
+    }
+
+    def configure(postgres: EmbeddedPostgres) -> None:
+        with psycopg.connect(postgres.dsn(DATABASE), autocommit=True) as admin:
+            admin.execute(OBSERVE.read_bytes())
+            if not notify:
+                admin.execute(f"alter database {DATABASE} set howdah.notify = 'off'".encode())
+
+    try:
+        with run_stack(folder, settings=settings, configure=configure) as stack, run_target() as target:
+            with World(stack, target) as world:
+                yield world
+        left = [entry for entry in (folder / "executor" / "workspaces").rglob("*") if entry.is_file()]
+        assert not left, f"workspaces were left behind: {left}"
+        assert not list(marked_processes()), "commands were left behind"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def marked_processes() -> Iterator[str]:
+    """Processes that jobs have started and that still run."""
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if b"HOWDAH_JOB_ID=" in environ.read_bytes() and int(environ.parent.name) != os.getpid():
+                yield environ.parent.name
+        except OSError:
+            continue
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    with run_world(notify=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def quiet_world() -> Iterator[World]:
+    """The same without a single NOTIFY."""
+    with run_world(notify=False) as running:
+        yield running
