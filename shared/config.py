@@ -1,7 +1,8 @@
 """Settings: one frozen Struct per service, read from `HOWDAH_*` variables and `.env`; every error is told at once.
 
-A field `database_url` is read from `HOWDAH_DATABASE_URL`, or from the file that `HOWDAH_DATABASE_URL_FILE` names (a secret mounted as
-a file, or `/dev/fd/N`). The process environment goes before `.env`. Lists are separated by commas.
+A field `database_url` is read from `HOWDAH_DATABASE_URL`, or from the file that `HOWDAH_DATABASE_URL_FILE`
+names (a secret mounted as a file, or `/dev/fd/N`). The process environment goes before `.env`. Lists are
+separated by commas.
 """
 
 import os
@@ -76,7 +77,7 @@ def _text_of(name: str, settings: Mapping[str, str]) -> str | None:
 
 
 def _read_file(path: str) -> str:
-    """Read a file, or the rest of an inherited descriptor: `/dev/fd` cannot be opened once a process is not dumpable."""
+    """Read a file, or an inherited descriptor: `/dev/fd` cannot be opened once a process is not dumpable."""
     descriptor = path.removeprefix("/dev/fd/")
     if descriptor.isdecimal():
         with os.fdopen(int(descriptor)) as stream:

@@ -179,7 +179,7 @@ async def _attempt(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
 
 
 async def answers(pool: Pool, *, seconds: float) -> bool:
-    """Whether the database answers a statement within so many seconds. Unlike `query`, it can be canceled at any point."""
+    """Whether the database answers within so many seconds. Unlike `query`, it can be canceled at any point."""
     try:
         with anyio.fail_after(seconds):
             async with pool.connection(timeout=seconds) as connection:

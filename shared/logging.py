@@ -1,6 +1,7 @@
 """Structured logs: one JSON object a line on standard error, with the ids of what the line is about.
 
-Ids are given with `extra={"job_id": …}`, or for a stretch of code with `log_context`. Payloads and secrets are never logged.
+Ids are given with `extra={"job_id": …}`, or for a stretch of code with `log_context`. Payloads and secrets are
+never logged.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """The one loop that every duty of every service runs in.
 
-A step does one bounded transaction and returns how many seconds may pass before it looks again: 0 means that there is more to do.
-A bell ends the wait early. Losing every ring makes the system slower, never wrong.
+A step does one bounded transaction and returns how many seconds may pass before it looks again: 0 means that there
+is more to do. A bell ends the wait early. Losing every ring makes the system slower, never wrong.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""What a notification says, as stored in `notification.payload`: a snapshot, so that it tells the truth of its moment."""
+"""What a notification says, as stored in `notification.payload`: a snapshot, true of its moment."""
 
 from datetime import datetime
 from uuid import UUID

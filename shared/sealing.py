@@ -63,7 +63,8 @@ def parse_keys(entries: list[str]) -> dict[str, bytes]:
             key = b""
         if not key_id or len(key) != _KEY_BYTES:
             raise ConfigurationError(
-                "HOWDAH_SEALING_KEYS: each entry must be `id:key`, the key 32 bytes in base64 (`openssl rand -base64 32`)"
+                "HOWDAH_SEALING_KEYS: each entry must be `id:key`, "
+                "the key 32 bytes in base64 (`openssl rand -base64 32`)"
             )
         keys[key_id] = key
     if not keys:

@@ -151,9 +151,7 @@ class PushedPipeline:
     def await_end(self, run_id: RunId, *, seconds: float = _PATIENCE_SECONDS) -> str:
         """Wait for the run's end; returns its state."""
         ended = "select 1 from run where id = %s and finished_at is not null"
-        self._cluster.wait_until(
-            "the run has ended", lambda: bool(self._cluster.sql(ended, run_id)), seconds=seconds
-        )
+        self._cluster.wait_until("the run has ended", lambda: bool(self._cluster.sql(ended, run_id)), seconds=seconds)
         return self.run_state(run_id)
 
     def await_job(self, run_id: RunId, key: str, state: str) -> None:

@@ -18,7 +18,7 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     """The session's server; HOWDAH_TEST_POSTGRES names another major version than 18."""
-    version = cast(ServerVersion, os.environ.get("HOWDAH_TEST_POSTGRES", "18"))
+    version = cast("ServerVersion", os.environ.get("HOWDAH_TEST_POSTGRES", "18"))
     with run_server(version) as running:
         yield running
 

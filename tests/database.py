@@ -36,7 +36,7 @@ class TestDatabase(msgspec.Struct, frozen=True):
         if role is None:
             return self.server.postgres.dsn(self.name)
         short = role.removeprefix("howdah_")
-        password = cast(str, getattr(PASSWORDS, short))
+        password = cast("str", getattr(PASSWORDS, short))
         return self.server.postgres.dsn(self.name, user=f"howdah_{short}", password=password)
 
 

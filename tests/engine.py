@@ -53,7 +53,11 @@ class Engine:
         """Request a run; returns its id and that of its plan job."""
         run_id, plan_job_id = RunId(new_id()), JobId(new_id())
         self.sql(
-            "select request_run(%s, %s, %s, 'push', 'refs/heads/main', 'main', %s, null, 't', 'a', 'test', null, null, 60)",
+            """
+            select request_run(
+                %s, %s, %s, 'push', 'refs/heads/main', 'main', %s, null, 't', 'a', 'test', null, null, 60
+            )
+            """,
             run_id,
             plan_job_id,
             pipeline_id,

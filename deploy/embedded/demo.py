@@ -1,4 +1,4 @@
-"""`make demo`: a real push to a real repository becomes a run, whose log streams by, and whose outcome reaches a webhook."""
+"""`make demo`: a real push to a real repository becomes a run, its log streams by, its outcome reaches a webhook."""
 
 import json
 import queue

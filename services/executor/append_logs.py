@@ -1,7 +1,8 @@
 """The loop that stores log chunks and steps: those of all jobs of the executor, in one statement at a time.
 
-What arrives while nothing is under way is stored at once; after that at most every 50 ms, unless there is much of it. A slow or absent
-database fills the attempt's buffer, and a full buffer stops the reading of the command's pipe: memory stays bounded.
+What arrives while nothing is under way is stored at once; after that at most every 50 ms, unless there is much
+of it. A slow or absent database fills the attempt's buffer, and a full buffer stops the reading of the
+command's pipe: memory stays bounded.
 """
 
 import logging

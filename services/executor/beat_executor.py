@@ -1,7 +1,7 @@
 """The heartbeat: one beat for all jobs of the executor. Its answer brings the jobs that are to be canceled.
 
-It goes on until nothing runs any more, also while the executor drains. Losing the lease ends everything that runs here, and the
-executor registers anew under another id.
+It goes on until nothing runs any more, also while the executor drains. Losing the lease ends everything that
+runs here, and the executor registers anew under another id.
 """
 
 import logging

@@ -54,8 +54,8 @@ class HeldJob:
 class Holdings:
     """All jobs held, and the slots that are left.
 
-    `books` is held during a claim, and during a comparison of the books with what is held: a job that has been claimed while
-    its answer is on the way must not be taken for one whose answer was lost.
+    `books` is held during a claim, and during a comparison of the books with what is held: a job that has been
+    claimed while its answer is on the way must not be taken for one whose answer was lost.
     """
 
     def __init__(self, *, queues: list[str], slots: int, plan_slots: int) -> None:

@@ -1,4 +1,4 @@
-"""A shell job: its steps, one after the other, in a fresh checkout, with an environment that holds only what was declared."""
+"""A shell job: its steps, one after the other, in a fresh checkout, with only the environment that was declared."""
 
 from typing import Final
 
@@ -39,7 +39,9 @@ async def run_steps(held: HeldJob, spec: ShellSpec, log: AttemptLog, around: Sur
             if held.interruption is not None:
                 break
             environment = _environment(job, spec, step, workspace, around)
-            status = await _run_step(held, position, step, environment, workspace, log, around)
+            status = await _run_step(
+                held, position, step, environment=environment, workspace=workspace, log=log, around=around
+            )
             if status.code != 0 and held.interruption is None:
                 how = f"was ended by signal {status.signal}" if status.signal else f"ended with exit code {status.code}"
                 log.note(f"step {position + 1} {how}", step=position)
@@ -70,6 +72,7 @@ async def _run_step(
     held: HeldJob,
     position: int,
     step: StepSpec,
+    *,
     environment: Environment,
     workspace: Workspace,
     log: AttemptLog,

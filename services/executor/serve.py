@@ -111,7 +111,7 @@ async def serve(config: Config, link: ReaperLink) -> None:
             background.start_soon(around.writer.run)
             background.start_soon(around.finisher.run)
             background.start_soon(loader.warm)
-            await _work(config, pool, membership, around, stop, background)
+            await _work(config, pool, membership=membership, around=around, stop=stop, background=background)
             background.cancel_scope.cancel()
     finally:
         await loader.aclose()
@@ -120,7 +120,13 @@ async def serve(config: Config, link: ReaperLink) -> None:
 
 
 async def _work(
-    config: Config, pool: Pool, membership: Membership, around: Surroundings, stop: Stop, background: TaskGroup
+    config: Config,
+    pool: Pool,
+    *,
+    membership: Membership,
+    around: Surroundings,
+    stop: Stop,
+    background: TaskGroup,
 ) -> None:
     """Register, claim until asked to stop, drain, leave."""
     beat_bell, silent = Bell(), Stop()

@@ -36,8 +36,8 @@ async def release_jobs(pool: Pool) -> float:
 async def settle_run(connection: Connection, run_id: RunId) -> bool:
     """Settle the finished jobs of one run, in the caller's transaction; False if another scheduler is at it.
 
-    Under the run's lock the jobs are read after every earlier settlement has committed: of two jobs that end together, one settlement
-    sees both. A job that ends after the reading stays unsettled, and is found again.
+    Under the run's lock the jobs are read after every earlier settlement has committed: of two jobs that end
+    together, one settlement sees both. A job that ends after the reading stays unsettled, and is found again.
     """
     run = await lock_run(connection, run_id=run_id)
     if run is None:

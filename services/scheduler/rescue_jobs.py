@@ -1,7 +1,8 @@
 """The duty that finds executors whose beat has stopped, and takes their jobs away from them.
 
-An executor is lost only when this scheduler has itself been connected, and has seen the same beat, for a whole lease of its own
-monotonic clock. So an outage of PostgreSQL loses nobody: the watch begins anew when the database is back.
+An executor is lost only when this scheduler has itself been connected, and has seen the same beat, for a whole
+lease of its own monotonic clock. So an outage of PostgreSQL loses nobody: the watch begins anew when the
+database is back.
 """
 
 import logging
@@ -45,7 +46,7 @@ class BeatWatch:
         self._sightings.clear()
 
     def look(self, executors: list[WatchExecutorsRow]) -> dict[ExecutorId, int]:
-        """Take in what the rows say now; returns the executors, with their beat, that have been silent for a whole lease."""
+        """Take in what the rows say now; returns the executors that were silent for a whole lease, with their beat."""
         now = self._clock()
         sightings: dict[ExecutorId, _Sighting] = {}
         for row in executors:

@@ -77,9 +77,7 @@ def check_query(query: Query, types: TypeMap) -> CheckedQuery:
         type_parameter(parameter.column, types, notes, where)
         for parameter in sorted(query.params, key=lambda parameter: parameter.number)
     ]
-    columns = (
-        [type_result_column(column, types, notes, where) for column in query.columns] if returns_rows else []
-    )
+    columns = [type_result_column(column, types, notes, where) for column in query.columns] if returns_rows else []
     _check_unique(parameters, f"{where}: two parameters", "name each with @name")
     _check_unique(columns, f"{where}: two columns", "give one of them an alias")
     _check_notes(notes, command, parameters, columns, where)

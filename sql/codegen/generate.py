@@ -64,9 +64,7 @@ def _check_queries(request: Request, types: TypeMap) -> list[CheckedQuery]:
 def _check_topic(query: Query) -> None:
     topic = query.filename.removesuffix(".sql")
     if topic in _RESERVED or find_name_fault(topic):
-        raise CodegenError(
-            f"{query.filename}: {query.name}: the file cannot become the module {topic}.py; rename it"
-        )
+        raise CodegenError(f"{query.filename}: {query.name}: the file cannot become the module {topic}.py; rename it")
 
 
 def _render_topics(queries: list[CheckedQuery], options: Options, header: str) -> dict[str, str]:

@@ -82,9 +82,7 @@ def _decode(encoded: str) -> dict[str, Any]:
 
 def _check_against_catalog(options: Options, catalog: Catalog, where: str) -> None:
     schema = catalog.default()
-    columns = {
-        f"{table.rel.name}.{column.name}": column for table in schema.tables for column in table.columns
-    }
+    columns = {f"{table.rel.name}.{column.name}": column for table in schema.tables for column in table.columns}
     if unknown := sorted(options.rename.keys() - {enum.name for enum in schema.enums}):
         raise CodegenError(f"{where}: rename: no such enum: {', '.join(unknown)}")
     for key in options.json_types:
@@ -92,9 +90,7 @@ def _check_against_catalog(options: Options, catalog: Catalog, where: str) -> No
             raise CodegenError(f"{where}: json_types: {key!r} is no json column; write table.column")
     for key in options.id_types:
         if "." in key and not _has_type(columns.get(key), ("uuid",)):
-            raise CodegenError(
-                f"{where}: id_types: {key!r} is no uuid column; write table.column, or a bare name"
-            )
+            raise CodegenError(f"{where}: id_types: {key!r} is no uuid column; write table.column, or a bare name")
 
 
 def _has_type(column: Column | None, names: tuple[str, ...]) -> bool:

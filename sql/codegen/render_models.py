@@ -20,9 +20,7 @@ def render_models(types: TypeMap, header: str) -> str:
         class_name = types.enum_class(enum.name).name
         module.define(class_name, _render_enum(enum, class_name))
         pairs.append(f'    ("{enum.name}", {class_name}),')
-    module.define(
-        "ENUMS", "\n".join(["ENUMS: Final[tuple[tuple[str, type[StrEnum]], ...]] = (", *pairs, ")"])
-    )
+    module.define("ENUMS", "\n".join(["ENUMS: Final[tuple[tuple[str, type[StrEnum]], ...]] = (", *pairs, ")"]))
     return module.render()
 
 

@@ -29,9 +29,7 @@ def share_rows(queries: list[CheckedQuery], types: TypeMap) -> list[SharedRow]:
             users.setdefault(query.shared_row, []).append(query)
     for name, sharing in users.items():
         if name in enum_classes:
-            raise CodegenError(
-                f"{_where(sharing[0])}: @row {name}: an enum is called so; choose another name"
-            )
+            raise CodegenError(f"{_where(sharing[0])}: @row {name}: an enum is called so; choose another name")
         for other in sharing[1:]:
             _check_same_columns(name, sharing[0], other)
     return [

@@ -79,9 +79,7 @@ def type_parameter(column: Column, types: TypeMap, notes: Annotations, where: st
     return _type(column, types, notes, where, not_null=column.not_null, asserted=False)
 
 
-def _type(
-    column: Column, types: TypeMap, notes: Annotations, where: str, *, not_null: bool, asserted: bool
-) -> Field:
+def _type(column: Column, types: TypeMap, notes: Annotations, where: str, *, not_null: bool, asserted: bool) -> Field:
     if fault := find_name_fault(column.name):
         raise CodegenError(f"{where}: cannot be called so: {fault}; give it another name")
     name, depth = postgres_type(column), array_depth(column)

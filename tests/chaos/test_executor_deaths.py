@@ -112,9 +112,7 @@ def test_a_first_signal_lets_what_runs_finish(cluster: Cluster) -> None:
     run_id, _ = begin(cluster, pipeline)
     assert leaving.process is not None
     leaving.process.send_signal(signal.SIGTERM)
-    cluster.wait_until(
-        "it drains", lambda: cluster.sql("select state::text from executor") == [("draining",)]
-    )
+    cluster.wait_until("it drains", lambda: cluster.sql("select state::text from executor") == [("draining",)])
     gate.touch()
     assert leaving.process.wait(20) == 0
     assert pipeline.await_end(run_id) == "succeeded"
@@ -129,9 +127,7 @@ def test_a_second_signal_hands_back_what_runs_free_of_charge(cluster: Cluster) -
     run_id, pid = begin(cluster, pipeline)
     assert leaving.process is not None
     leaving.process.send_signal(signal.SIGTERM)
-    cluster.wait_until(
-        "it drains", lambda: cluster.sql("select state::text from executor") == [("draining",)]
-    )
+    cluster.wait_until("it drains", lambda: cluster.sql("select state::text from executor") == [("draining",)])
     leaving.process.send_signal(signal.SIGTERM)
     assert leaving.process.wait(20) == 0
     assert not is_alive(pid)

@@ -215,7 +215,7 @@ async def test_a_plan_result_survives_the_database(engine: Engine) -> None:
     ((stored,),) = engine.sql("select result from attempt where job_id = %s", plan_job_id)
     result = msgspec.convert(stored, PlanResult)
     assert result.pipeline.jobs[0].env == {"A": "3.10"}
-    assert JobState.SUCCEEDED == engine.job(plan_job_id).state
+    assert engine.job(plan_job_id).state == JobState.SUCCEEDED
 
 
 async def test_numbers_of_runs_are_per_pipeline_and_without_gaps(engine: Engine) -> None:

@@ -34,9 +34,12 @@ def run_world(*, notify: bool) -> Iterator[World]:
                 admin.execute(f"alter database {DATABASE} set howdah.notify = 'off'".encode())
 
     try:
-        with run_stack(folder, settings=settings, configure=configure) as stack, run_target() as target:
-            with World(stack, target) as world:
-                yield world
+        with (
+            run_stack(folder, settings=settings, configure=configure) as stack,
+            run_target() as target,
+            World(stack, target) as world,
+        ):
+            yield world
         left = [entry for entry in (folder / "executor" / "workspaces").rglob("*") if entry.is_file()]
         assert not left, f"workspaces were left behind: {left}"
         assert not list(marked_processes()), "commands were left behind"

@@ -30,9 +30,7 @@ def plan_trouble(world: World, files: dict[str, str]) -> str:
         ("", [".howdah.yml:1:1:", "empty"]),
     ],
 )
-def test_a_broken_pipeline_file_fails_its_run_with_line_and_column(
-    world: World, source: str, words: list[str]
-) -> None:
+def test_a_broken_pipeline_file_fails_its_run_with_line_and_column(world: World, source: str, words: list[str]) -> None:
     reason = plan_trouble(world, {".howdah.yml": source})
     for word in words:
         assert word in reason
@@ -89,7 +87,9 @@ def test_a_job_that_takes_too_long_is_ended_with_all_that_it_started(world: Worl
 
 
 def test_commands_see_only_what_was_declared(world: World) -> None:
-    pipeline = world.add_pipeline({".howdah.yml": "on: push\njobs:\n  a: {run: 'env; cat /proc/*/environ | tr \"\\0\" \"\\n\"'}\n"})
+    pipeline = world.add_pipeline(
+        {".howdah.yml": 'on: push\njobs:\n  a: {run: \'env; cat /proc/*/environ | tr "\\0" "\\n"\'}\n'}
+    )
     run = pipeline.push_and_await()
     log = pipeline.log(pipeline.jobs(run["run_id"])["a"]["job_id"])
     assert "HOWDAH_JOB=a" in log
@@ -110,8 +110,6 @@ def test_a_branch_name_never_becomes_code(world: World) -> None:
 def test_every_state_change_that_happened_is_one_that_is_drawn(world: World, quiet_world: World) -> None:
     for one in (world, quiet_world):
         for machine in ("job", "run", "executor", "notification"):
-            observed = set(
-                one.sql("select distinct source, target from observed_move where machine = %s", machine)
-            )
+            observed = set(one.sql("select distinct source, target from observed_move where machine = %s", machine))
             assert observed <= drawn(machine)
     assert world.sql("select count(distinct (source, target)) > 8 from observed_move") == [(True,)]

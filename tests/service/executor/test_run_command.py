@@ -1,9 +1,10 @@
 """A command's start, output and end: nothing is lost, nothing is left."""
 
+import fcntl
 import os
 import resource
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import anyio
@@ -39,6 +40,15 @@ async def run(
     with anyio.fail_after(20):
         async with start_command(to_start, cwd=cwd, env=env, on_output=output, mark=MARK, run_as=run_as) as command:
             return await command.wait()
+
+
+@pytest.fixture
+def go(tmp_path: Path) -> Iterator[Callable[[], int]]:
+    """Lets a command go on that reads a line from the fifo ``go``."""
+    os.mkfifo(tmp_path / "go")
+    fd = os.open(tmp_path / "go", os.O_RDWR)
+    yield lambda: os.write(fd, b"go\n")
+    os.close(fd)
 
 
 async def test_streams_are_told_apart_and_keep_their_bytes(tmp_path: Path, output: RecordedOutput) -> None:
@@ -142,20 +152,23 @@ async def test_a_process_that_left_the_group_does_not_hold_the_job_and_ends_with
 
 
 async def test_everything_written_before_the_end_is_handed_on_however_slow_the_reader(
-    tmp_path: Path, output: RecordedOutput, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, output: RecordedOutput, go: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pump_output, "_DRAIN_SECONDS", 0.0)
     output.block()
-    program = ["sh", "-c", "echo begin; head -c 60000 /dev/zero; head -c 60000 /dev/zero >&2"]
+    script = Script("echo begin; read -r < go; head -c 600000 /dev/zero; head -c 600000 /dev/zero >&2", tmp_path / "s")
     async with (
-        start_command(program, cwd=tmp_path, env=ENV, on_output=output, mark=MARK) as command,
+        start_command(script, cwd=tmp_path, env=ENV, on_output=output, mark=MARK) as command,
         anyio.create_task_group() as group,
     ):
+        for fd in command._process.outputs:  # pipes that hold more than one read takes, as a command may make them
+            fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, 1024 * 1024)
         group.start_soon(command.wait)
         await output.wait_for(b"begin")
+        go()
         await command._process.wait_exit()
         output.gate.set()
-    assert (len(output.stdout), len(output.stderr)) == (60006, 60000)
+    assert (len(output.stdout), len(output.stderr)) == (600006, 600000)
 
 
 async def test_nothing_is_read_while_the_output_is_being_handed_on(tmp_path: Path) -> None:
@@ -181,9 +194,14 @@ async def test_nothing_is_read_while_the_output_is_being_handed_on(tmp_path: Pat
 
 async def test_a_chatty_command_does_not_keep_the_event_loop_from_others(tmp_path: Path) -> None:
     turns = 0
+    seen: list[int] = []
 
-    async def on_output(stream: OutputStream, data: bytes, at: float) -> None:
-        pass
+    async def on_output(_stream: OutputStream, _data: bytes, _at: float) -> None:
+        seen.append(turns)
+        # More has always come when we are done: the pump finds no reason of its own to wait.
+        (stdout, _) = command._process.outputs
+        while len(seen) < 20 and not pump_output._count_waiting(stdout):
+            pass
 
     async def take_turns() -> None:
         nonlocal turns
@@ -191,15 +209,16 @@ async def test_a_chatty_command_does_not_keep_the_event_loop_from_others(tmp_pat
             turns += 1
             await anyio.lowlevel.checkpoint()
 
-    program = ["head", "-c", "2000000", "/dev/zero"]
     async with (
-        start_command(program, cwd=tmp_path, env=ENV, on_output=on_output, mark=MARK) as command,
+        start_command(["yes"], cwd=tmp_path, env=ENV, on_output=on_output, mark=MARK, grace_seconds=0) as command,
         anyio.create_task_group() as group,
     ):
         group.start_soon(take_turns)
-        await command.wait()
+        group.start_soon(command.wait)
+        while len(seen) < 20:
+            await anyio.lowlevel.checkpoint()
         group.cancel_scope.cancel()
-    assert turns > 2_000_000 / (64 * 1024)
+    assert len(set(seen[:20])) == 20
 
 
 async def terminate_when_ready(script: str, cwd: Path, output: RecordedOutput, *, grace_seconds: float) -> ExitStatus:
@@ -225,16 +244,30 @@ async def test_a_terminated_command_may_clean_up_and_be_heard(tmp_path: Path, ou
     assert output.stdout == b"ready\ncleaned\n"
 
 
-async def test_the_grace_is_the_groups_not_only_its_shells(tmp_path: Path, output: RecordedOutput) -> None:
-    # The leading shell dies of SIGTERM at once; the inner one waits for just that before it goes on.
-    (tmp_path / "inner").write_text(
-        "trap 'while [ -e /proc/$1/exe ]; do :; done; echo cleaned; exit' TERM\n"
-        "echo ready; while :; do sleep 1000 & wait; done"
-    )
-    script = f"bash {tmp_path}/inner $$\ntrue"
-    status = await terminate_when_ready(script, tmp_path, output, grace_seconds=20)
-    assert status == ExitStatus(code=143, signal=signal.SIGTERM)
-    assert output.stdout == b"ready\ncleaned\n"
+async def test_the_grace_is_the_groups_not_only_its_shells(
+    tmp_path: Path, output: RecordedOutput, go: Callable[[], int]
+) -> None:
+    # The leading shell dies of SIGTERM at once; the inner one cleans up, which takes until we let it go.
+    clean_up = "while [ -e /proc/$1/exe ]; do :; done; echo alone; read -r < go; echo cleaned; exit"
+    (tmp_path / "inner").write_text(f"trap '{clean_up}' TERM\necho ready; while :; do sleep 1000 & wait; done")
+    script = Script("bash inner $$\ntrue", tmp_path / "step-1")
+    statuses = []
+    async with (
+        start_command(script, cwd=tmp_path, env=ENV, on_output=output, mark=MARK) as command,
+        anyio.create_task_group() as group,
+    ):
+
+        async def wait() -> None:
+            statuses.append(await command.wait())
+
+        group.start_soon(wait)
+        await output.wait_for(b"ready")
+        group.start_soon(command.terminate, 20)
+        await output.wait_for(b"alone")
+        await anyio.wait_all_tasks_blocked()
+        go()
+    assert statuses == [ExitStatus(code=143, signal=signal.SIGTERM)]
+    assert output.stdout == b"ready\nalone\ncleaned\n"
 
 
 async def test_what_ignores_sigterm_is_killed_after_the_grace(tmp_path: Path, output: RecordedOutput) -> None:

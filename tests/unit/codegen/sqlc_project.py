@@ -23,9 +23,7 @@ def generate_project(folder: Path, queries: dict[str, str], options: dict[str, A
         (folder / "queries" / name).write_text(text)
     configuration = {
         "version": "2",
-        "plugins": [
-            {"name": "howdah", "env": ["PATH"], "process": {"cmd": "sqlc-gen-howdah", "format": "json"}}
-        ],
+        "plugins": [{"name": "howdah", "env": ["PATH"], "process": {"cmd": "sqlc-gen-howdah", "format": "json"}}],
         "sql": [
             {
                 "engine": "postgresql",

@@ -12,9 +12,10 @@ from shared.queries.models import ChannelKind
 from tests.unit.notifier.sample_notices import HAPPENED_AT, NOTICES, RUN_ID
 
 GOLDEN = Path(__file__).parent / "golden"
+SECRET = "whsec_c2VjcmV0"
 
 
-def compose(kind: ChannelKind, event: str, secret: str | None = "whsec_c2VjcmV0") -> Message:
+def compose(kind: ChannelKind, event: str, secret: str | None = SECRET) -> Message:
     claimed = ClaimNotificationsRow(
         notification_id=NotificationId(RUN_ID),
         claim_epoch=1,
