@@ -2,8 +2,6 @@
 
 import re
 
-from msgspec import Struct
-
 from services.executor.call_git import call_git
 from services.executor.fetch_mirror import Mirror
 from services.executor.find_object import has_object
@@ -30,38 +28,6 @@ async def read_blob(mirror: Mirror, commit: str, path: str, *, limit_bytes: int 
     if found is None and await _read_object(mirror, f"{commit}^{{tree}}", BLOB_LIMIT) is None:
         raise MirrorBrokenError(f"the mirror of {mirror.url} cannot read commit {commit}")
     return found[1] if found is not None and found[0] == b"blob" else None
-
-
-class CommitHead(Struct, frozen=True):
-    """What people know a commit by: the first paragraph of its message on one line, and its author's name."""
-
-    title: str
-    author: str
-
-
-async def read_commit(mirror: Mirror, commit: str) -> CommitHead:
-    """Read title and author, each cut to 500 characters. Raises MirrorBrokenError."""
-    check_commit(commit)
-    _require(mirror, commit)
-    found = await _read_object(mirror, commit, BLOB_LIMIT)
-    if found is None or found[0] != b"commit":
-        raise MirrorBrokenError(f"{commit} is not a commit")
-    head, _, message = found[1].partition(b"\n\n")
-    authors = (line[7:] for line in head.split(b"\n") if line.startswith(b"author "))
-    name, _, rest = next(authors, b"").rpartition(b" <")
-    return CommitHead(
-        title=_one_line(message.strip(b"\n").partition(b"\n\n")[0]),
-        author=_one_line(name or rest.partition(b">")[0]),
-    )
-
-
-def _one_line(text: bytes) -> str:
-    try:
-        decoded = text.decode()
-    except UnicodeDecodeError:  # an old commit: what is not UTF-8 is a Western encoding more often than not
-        decoded = text.decode("latin-1")
-    # NUL is the one character that the database cannot store.
-    return " ".join(decoded.replace("\0", "\ufffd").split())[:500]
 
 
 async def _read_object(mirror: Mirror, name: str, limit_bytes: int) -> tuple[bytes, bytes] | None:
