@@ -84,7 +84,9 @@ async def test_children_of_a_leftover_go_too_though_they_have_shed_the_mark(tmp_
     pid = int(os.read(stdout, 100))
     die(dead)
     with holding(tmp_path / "state") as held:
-        assert len((await sweep_leftovers(held)).processes) == 2
+        # The shell may end by itself once its child is dead, so who was killed is one or both.
+        assert (await sweep_leftovers(held)).processes
+    assert has_ended(process.pid)
     assert has_ended(pid)
     await process.release()
 

@@ -4,9 +4,11 @@ from collections import defaultdict
 from typing import Literal
 
 import hypothesis.strategies as st
-from hypothesis import given
+from hypothesis import given, settings
 
 from services.executor.cut_chunks import Chunk, ChunkCutter, incomplete_tail
+
+in_any_time = settings(deadline=None)
 
 Piece = tuple[Literal["stdout", "stderr"], int, bytes]
 
@@ -37,6 +39,7 @@ def texts(chunks: list[Chunk]) -> list[tuple[str, bytes]]:
     return [(chunk.stream, chunk.data) for chunk in chunks]
 
 
+@in_any_time
 @given(PIECES, st.integers(8, 20), st.integers(1, 5))
 def test_every_byte_comes_out_once_and_in_order(pieces: list[Piece], chunk_bytes: int, take_every: int) -> None:
     fed: dict[tuple[str, int], bytes] = defaultdict(bytes)
@@ -49,6 +52,7 @@ def test_every_byte_comes_out_once_and_in_order(pieces: list[Piece], chunk_bytes
     assert dict(got) == {key: data for key, data in fed.items() if data}
 
 
+@in_any_time
 @given(PIECES, st.integers(8, 20), st.integers(1, 5))
 def test_numbers_of_chunks_and_lines_have_no_gaps(pieces: list[Piece], chunk_bytes: int, take_every: int) -> None:
     chunks = cut(pieces, chunk_bytes=chunk_bytes, take_every=take_every)
@@ -63,6 +67,7 @@ def test_numbers_of_chunks_and_lines_have_no_gaps(pieces: list[Piece], chunk_byt
     assert line == sum(data.count(b"\n") + (not data.endswith(b"\n")) for data in whole.values())
 
 
+@in_any_time
 @given(PIECES, st.integers(8, 20), st.integers(1, 5))
 def test_a_chunk_continues_exactly_when_its_stream_stopped_within_a_line(
     pieces: list[Piece], chunk_bytes: int, take_every: int
@@ -76,6 +81,7 @@ def test_a_chunk_continues_exactly_when_its_stream_stopped_within_a_line(
         last[chunk.stream, chunk.step] = chunk.data
 
 
+@in_any_time
 @given(st.text(alphabet="aé€😀\n", max_size=60), st.integers(1, 7), st.integers(8, 20))
 def test_no_character_is_torn(text: str, size: int, chunk_bytes: int) -> None:
     data = text.encode()
@@ -89,6 +95,7 @@ def test_no_character_is_torn(text: str, size: int, chunk_bytes: int) -> None:
         chunk.data.decode()
 
 
+@in_any_time
 @given(st.binary(max_size=6))
 def test_only_what_may_yet_become_a_character_is_held_back(data: bytes) -> None:
     tail = incomplete_tail(data)

@@ -1,0 +1,159 @@
+"""A scheduler that dies between any two of its statements leaves nothing half-done; the next one does all of it."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from psycopg import AsyncRawCursor, OperationalError
+
+from services.executor.finish_jobs import AttemptEnd
+from services.scheduler.apply_commands import apply_commands
+from services.scheduler.plan_run import plan_runs
+from services.scheduler.promote_jobs import promote_jobs
+from services.scheduler.queries.rescue_jobs import watch_executors
+from services.scheduler.release_jobs import release_jobs
+from services.scheduler.rescue_jobs import BeatWatch, rescue_jobs
+from shared.db import Pool, answers, open_pool, query
+from shared.errors import DatabaseUnavailableError
+from shared.ids import new_id
+from shared.queries.models import AttemptOutcome
+from tests.contract.test_settling_runs import add_channel, finish_plan
+from tests.engine import FAILED, SUCCEEDED, Engine
+
+PIPELINE = "on: push\njobs:\n  a: {run: x}\n  b: {needs: [a], run: x}\n  c: {when: {branch: no}, run: x}\n"
+TABLES = ("run", "job", "job_spec", "attempt", "executor", "command", "notification", "audit_event")
+
+Duty = Callable[[Pool], Awaitable[float]]
+
+
+async def prepare_plan(engine: Engine) -> Duty:
+    await finish_plan(engine, PIPELINE)
+    return plan_runs
+
+
+async def prepare_broken_plan(engine: Engine) -> Duty:
+    engine.request_run(engine.add_pipeline())
+    executor = await engine.add_executor()
+    (job,) = await engine.claim(executor, queue="plan")
+    await engine.finish(executor, job, FAILED)
+    return plan_runs
+
+
+async def prepare_release(engine: Engine) -> Duty:
+    await engine.start_run({"a": [], "b": [], "c": ["a"], "d": ["b"]})
+    executor = await engine.add_executor()
+    for job in await engine.claim(executor):
+        await engine.finish(executor, job, FAILED if job.key == "b" else SUCCEEDED)
+    return release_jobs
+
+
+async def prepare_last_release(engine: Engine) -> Duty:
+    await engine.start_run({"a": []})
+    executor = await engine.add_executor()
+    (job,) = await engine.claim(executor)
+    await engine.finish(executor, job, FAILED)
+    return release_jobs
+
+
+async def prepare_cancel(engine: Engine) -> Duty:
+    run_id, _ = await engine.start_run({"a": [], "b": [], "c": ["a"]})
+    await engine.claim(await engine.add_executor(), 1)
+    engine.sql(
+        "insert into command (id, kind, run_id, given_by, why) values (%s, 'cancel_run', %s, 'me', '')",
+        new_id(),
+        run_id,
+    )
+    return partial(apply_commands, plan_timeout_seconds=60)
+
+
+async def prepare_rerun(engine: Engine) -> Duty:
+    run_id, _ = await engine.start_run({"a": []})
+    engine.sql(
+        "insert into command (id, kind, run_id, given_by, why) values (%s, 'rerun_run', %s, 'me', '')", new_id(), run_id
+    )
+    return partial(apply_commands, plan_timeout_seconds=60)
+
+
+async def prepare_rescue(engine: Engine) -> Duty:
+    await engine.start_run({"a": [], "b": []})
+    await engine.claim(await engine.add_executor())
+
+    async def duty(pool: Pool) -> float:
+        # Each scheduler watches anew, and has seen silence for longer than a lease by now.
+        now = [0.0]
+        watch = BeatWatch(10.0, lambda: now[0])
+        for _ in range(4):
+            watch.look(await query(engine.scheduler, watch_executors))
+            now[0] += 3
+        return await rescue_jobs(pool, watch)
+
+    return duty
+
+
+async def prepare_promote(engine: Engine) -> Duty:
+    await engine.start_run({"a": []}, max_attempts=2)
+    executor = await engine.add_executor()
+    (job,) = await engine.claim(executor)
+    await engine.finish(executor, job, AttemptEnd(AttemptOutcome.ERRORED, retry_in_seconds=0))
+    return promote_jobs
+
+
+def books(engine: Engine) -> dict[str, list[Any]]:
+    """Everything that the scheduler may write."""
+    return {
+        table: sorted((row for (row,) in engine.sql(f"select to_jsonb(t) from {table} t")), key=repr)
+        for table in TABLES
+    }
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        prepare_plan,
+        prepare_broken_plan,
+        prepare_release,
+        prepare_last_release,
+        prepare_cancel,
+        prepare_rerun,
+        prepare_rescue,
+        prepare_promote,
+    ],
+)
+async def test_a_death_before_any_statement_leaves_nothing_half_done(
+    engine: Engine, prepare: Callable[[Engine], Awaitable[Duty]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_channel(engine)
+    duty = await prepare(engine)
+    before = books(engine)
+    deaths = 0
+    while True:
+        async with open_pool(engine.database.dsn("scheduler"), name="mortal", max_size=1) as pool:
+            await answers(pool, seconds=10)
+            with monkeypatch.context() as patch:
+                die_before_statement(patch, deaths)
+                try:
+                    await duty(pool)
+                except DatabaseUnavailableError:
+                    deaths += 1
+                    assert books(engine) == before
+                else:
+                    break
+    assert deaths >= 1
+    assert books(engine) != before
+
+
+def die_before_statement(patch: pytest.MonkeyPatch, survived: int) -> None:
+    """Cut the pool's connection, as a dying process does, before the statement after so many that went through."""
+    execute = AsyncRawCursor.execute
+    left = [survived]
+
+    async def mortal(self: AsyncRawCursor[Any], *arguments: Any, **options: Any) -> Any:
+        if self.connection.info.get_parameters().get("application_name") == "mortal":
+            if left[0] == 0:
+                self.connection.pgconn.finish()
+                raise OperationalError("died")
+            left[0] -= 1
+        return await execute(self, *arguments, **options)
+
+    patch.setattr(AsyncRawCursor, "execute", mortal)
