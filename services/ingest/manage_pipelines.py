@@ -26,11 +26,12 @@ from services.ingest.queries.receive_webhook import read_webhook_target
 from services.ingest.queries.rows import Pipeline
 from services.ingest.resources import FromResources, Resources
 from services.ingest.seal_secrets import GitCredential, seal_credential
-from services.ingest.verify_signature import make_secret, standard_key
+from services.ingest.verify_signature import make_secret
 from shared.db import Connection, in_transaction, query
 from shared.ids import PipelineId, new_id
 from shared.queries.audit import record_event
 from shared.sealed_values import git_credential_of, webhook_secret_of
+from shared.sign_webhook import signing_key
 
 PipelineInPath = Annotated[str, PathParameter(description="The pipeline's name.")]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
@@ -260,7 +261,7 @@ def _check_paths(branch: str | None, file_path: str | None) -> None:
 
 def _checked_secret(secret: str) -> str:
     try:
-        key = standard_key(secret)
+        key = signing_key(secret)
     except ValueError as error:
         raise bad_field("webhook_secret", str(error)) from None
     if len(key) < 16:

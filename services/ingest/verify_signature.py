@@ -4,8 +4,6 @@ HMAC-SHA256 (RFC 2104) over the raw body, before anything is parsed, compared in
 Sources: GitHub Docs, "Validating webhook deliveries"; the Standard Webhooks specification 1.0.
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -14,10 +12,11 @@ from typing import Final
 
 import msgspec
 
+from shared.sign_webhook import sign_webhook, signed_content, signing_key
+
 # A generic push that was signed longer ago, or further ahead, than this is refused.
 TOLERANCE_SECONDS: Final = 300
 
-_BASE64_PREFIX: Final = "whsec_"
 _GITHUB_PREFIX: Final = "sha256="
 _TIMESTAMP: Final = re.compile(r"[0-9]{1,12}", re.ASCII)
 
@@ -47,29 +46,9 @@ def make_secret() -> str:
     return secrets.token_hex(32)
 
 
-def standard_key(secret: str) -> bytes:
-    """Return the HMAC key of the generic hook: the secret's UTF-8 bytes, or what follows `whsec_`, decoded from base64.
-
-    Raises `ValueError` when that is not base64.
-    """
-    if not secret.startswith(_BASE64_PREFIX):
-        return secret.encode()
-    encoded = secret.removeprefix(_BASE64_PREFIX)
-    try:
-        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    except binascii.Error:
-        raise ValueError("what follows `whsec_` is not base64") from None
-
-
 def sign_github(secret: str, body: bytes) -> str:
     """Return the header `X-Hub-Signature-256` for a body."""
     return _GITHUB_PREFIX + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-
-
-def sign_standard(secret: str, message_id: str, timestamp: str, body: bytes) -> str:
-    """Return the header `webhook-signature` for a message."""
-    signed = _standard_content(message_id, timestamp, body)
-    return "v1," + base64.b64encode(hmac.new(standard_key(secret), signed, hashlib.sha256).digest()).decode()
 
 
 def verify_github(secret: str, signature: str | None, body: bytes) -> Signed | Unsigned:
@@ -85,7 +64,8 @@ def verify_github(secret: str, signature: str | None, body: bytes) -> Signed | U
 def verify_standard(secret: str, headers: StandardHeaders, body: bytes, now: float) -> Signed | Unsigned:
     """Check a Standard Webhooks signature, then its age. `now` is Unix time in seconds."""
     message_id, timestamp = headers.message_id or "", headers.timestamp or ""
-    expected = sign_standard(secret, message_id, timestamp, body).encode()
+    key = signing_key(secret)
+    expected = sign_webhook(key, message_id=message_id, timestamp=timestamp, body=body).encode()
     holds = False
     for given in (headers.signature or "").split(" "):
         holds |= hmac.compare_digest(expected, given.encode())
@@ -97,8 +77,4 @@ def verify_standard(secret: str, headers: StandardHeaders, body: bytes, now: flo
         return Unsigned("the signature in webhook-signature does not hold: another secret, or a changed message")
     if not _TIMESTAMP.fullmatch(timestamp) or abs(now - int(timestamp)) > TOLERANCE_SECONDS:
         return Unsigned(f"webhook-timestamp is not within {TOLERANCE_SECONDS} s of this server's clock")
-    return Signed(hashlib.sha256(_standard_content(message_id, timestamp, body)).digest())
-
-
-def _standard_content(message_id: str, timestamp: str, body: bytes) -> bytes:
-    return f"{message_id}.{timestamp}.".encode() + body
+    return Signed(hashlib.sha256(signed_content(message_id, timestamp, body)).digest())

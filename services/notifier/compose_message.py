@@ -10,9 +10,9 @@ from services.notifier.format_discord import format_discord
 from services.notifier.format_slack import format_slack
 from services.notifier.format_webhook import format_webhook
 from services.notifier.queries.claim_notifications import ClaimNotificationsRow
-from services.notifier.sign_webhook import sign_webhook, signing_key
 from shared.errors import HowdahError
 from shared.queries.models import ChannelKind
+from shared.sign_webhook import sign_webhook, signing_key
 
 
 class UnsignableError(HowdahError):
@@ -64,5 +64,5 @@ def _signature_headers(claimed: ClaimNotificationsRow, body: bytes, secret: str 
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign_webhook(key, message_id=message_id, timestamp=timestamp, body=body),
+        "webhook-signature": sign_webhook(key, message_id=message_id, timestamp=str(timestamp), body=body),
     }

@@ -111,7 +111,7 @@ def test_a_half_open_connection_is_noticed(cluster: Cluster) -> None:
         cluster.wait_until("it has registered", lambda: cluster.sql("select count(*) from executor") == [(1,)])
         proxy.fall_silent()
         cluster.wait_until(
-            "its silence is noticed", lambda: cluster.sql("select count(*) from executor where state = 'lost'") == [(1,)]
+            "silence is noticed", lambda: cluster.sql("select count(*) from executor where state = 'lost'") == [(1,)]
         )
         proxy.speak_again()
         run_id = pipeline.request_run()

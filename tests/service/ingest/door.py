@@ -14,8 +14,9 @@ from services.ingest.__main__ import run_ingest
 from services.ingest.check_token import make_token
 from services.ingest.config import IngestConfig
 from services.ingest.serve_http import bind_socket
-from services.ingest.verify_signature import sign_github, sign_standard
+from services.ingest.verify_signature import sign_github
 from shared.sealing import generate_key
+from shared.sign_webhook import sign_webhook, signing_key
 from shared.stop import Stop
 from tests.database import TestDatabase
 
@@ -63,7 +64,9 @@ class Door:
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
-    async def push(self, body: bytes, *, pipeline: str = "app", secret: str = SECRET, **headers: str | bytes) -> httpx.Response:
+    async def push(
+        self, body: bytes, *, pipeline: str = "app", secret: str = SECRET, **headers: str | bytes
+    ) -> httpx.Response:
         """Send a push as GitHub does."""
         sent: dict[str, str | bytes] = {
             "content-type": "application/json",
@@ -83,7 +86,9 @@ class Door:
         headers = {
             "webhook-id": message_id,
             "webhook-timestamp": timestamp,
-            "webhook-signature": sign_standard(secret, message_id, timestamp, body),
+            "webhook-signature": sign_webhook(
+                signing_key(secret), message_id=message_id, timestamp=timestamp, body=body
+            ),
         }
         async with self.client(None) as client:
             return await client.post("/webhooks/app", content=body, headers=headers)

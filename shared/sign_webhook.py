@@ -1,18 +1,21 @@
-"""Signatures of the generic webhook, after Standard Webhooks 1.0 (www.standardwebhooks.com)."""
+"""Signatures after Standard Webhooks 1.0 (www.standardwebhooks.com), of webhooks that come in and that go out."""
 
 import base64
 import binascii
-import hashlib
 import hmac
 from typing import Final
 
 _PREFIX: Final = "whsec_"
 
 
-def sign_webhook(key: bytes, *, message_id: str, timestamp: int, body: bytes) -> str:
-    """Return the value of the header `webhook-signature`. `timestamp` is in Unix seconds, of this try."""
-    signed = b".".join((message_id.encode(), str(timestamp).encode(), body))
-    return "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+def signed_content(message_id: str, timestamp: str, body: bytes) -> bytes:
+    """Return what is signed. `timestamp` is in Unix seconds, as the header `webhook-timestamp` writes it."""
+    return b".".join((message_id.encode(), timestamp.encode(), body))
+
+
+def sign_webhook(key: bytes, *, message_id: str, timestamp: str, body: bytes) -> str:
+    """Return the value of the header `webhook-signature`."""
+    return "v1," + base64.b64encode(hmac.digest(key, signed_content(message_id, timestamp, body), "sha256")).decode()
 
 
 def signing_key(secret: str) -> bytes:

@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from services.notifier.sign_webhook import sign_webhook, signing_key
+from shared.sign_webhook import sign_webhook, signing_key
 
 # The worked example that the reference libraries of Standard Webhooks test themselves with.
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -13,7 +13,7 @@ def test_the_signature_is_that_of_the_standard() -> None:
     signature = sign_webhook(
         signing_key(SECRET),
         message_id="msg_p5jXN8AQM9LWM0D4loKWxJek",
-        timestamp=1614265330,
+        timestamp="1614265330",
         body=b'{"test": 2432232314}',
     )
     assert signature == SIGNATURE
