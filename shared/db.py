@@ -123,7 +123,10 @@ async def open_connection(dsn: str, *, name: str) -> AsyncIterator[Connection]:
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(str(error)) from error
     try:
-        await _configure(connection, EnumCatalog())
+        try:
+            await _configure(connection, EnumCatalog())
+        except _UNAVAILABLE as error:  # it may be cut off already
+            raise DatabaseUnavailableError(f"{type(error).__name__}: {error}".strip()) from error
         yield connection
     finally:
         with anyio.CancelScope(shield=True):

@@ -66,7 +66,8 @@ async def fetch_commit(
     check_url(url)
     check_commit(commit)
     sources = [commit, *([] if ref is None else [full_ref(ref)]), _EVERYTHING]
-    mirror = Mirror(path=mirrors / mirror_name(url), url=url)
+    shown = "" if credential is None else f"{credential.username}\0{credential.password}"
+    mirror = Mirror(path=mirrors / mirror_name(url, shown), url=url)
     if has_object(mirror.path, commit):
         return mirror
     request = _Request(

@@ -53,9 +53,13 @@ def check_url(url: str) -> None:
         raise InvalidRepositoryError("credentials do not belong in the repository URL: give them to the pipeline")
 
 
-def mirror_name(url: str) -> str:
-    """The folder name of the mirror of ``url``: the SHA-256 of its normalised form."""
-    return hashlib.sha256(_normalise(url).encode()).hexdigest()
+def mirror_name(url: str, shown: str = "") -> str:
+    """The folder name of the mirror of ``url``: the SHA-256 of its normalised form and of the credential shown to it.
+
+    Whoever shows another credential, or none, has another mirror: a private repository's commits are not for every
+    pipeline that knows its URL.
+    """
+    return hashlib.sha256("\0".join((_normalise(url), shown)).encode()).hexdigest()
 
 
 def url_origin(url: str) -> str | None:

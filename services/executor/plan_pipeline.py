@@ -1,8 +1,12 @@
 """The plan job: bring the commit here, and find out what its pipeline file says."""
 
+import logging
+
 from services.executor.attempt_log import AttemptLog
-from services.executor.fetch_mirror import Mirror, fetch_commit
+from services.executor.call_git import GitCredential
+from services.executor.fetch_mirror import Mirror, drop_mirror, fetch_commit
 from services.executor.finish_jobs import AttemptEnd
+from services.executor.git_errors import MirrorBrokenError
 from services.executor.parse_frames import Refused
 from services.executor.queries.claim_jobs import ClaimJobsRow
 from services.executor.read_commit import CommitHead, read_commit
@@ -11,6 +15,8 @@ from services.executor.resolve_ref import resolve_ref
 from services.executor.surroundings import Surroundings
 from shared.plan_result import PlanResult
 from shared.queries.models import AttemptOutcome
+
+logger = logging.getLogger(__name__)
 
 
 async def plan_pipeline(job: ClaimJobsRow, log: AttemptLog, around: Surroundings) -> AttemptEnd:
@@ -26,22 +32,38 @@ async def plan_pipeline(job: ClaimJobsRow, log: AttemptLog, around: Surroundings
         log.note(f"asking {job.repository_url} for {job.ref}")
         commit = await resolve_ref(around.mirrors, url=job.repository_url, ref=job.ref, credential=credential)
     log.note(f"fetching {commit} from {job.repository_url}")
-    mirror = await fetch_commit(
-        around.mirrors, url=job.repository_url, ref=job.ref, commit=commit, credential=credential
+    try:
+        return await _plan_commit(job, commit, log, around, credential)
+    except MirrorBrokenError as error:
+        logger.warning("a mirror is made anew: %s", error)
+        await drop_mirror(await _fetch(job, commit, around, credential))
+        return await _plan_commit(job, commit, log, around, credential)
+
+
+async def _fetch(job: ClaimJobsRow, commit: str, around: Surroundings, credential: GitCredential | None) -> Mirror:
+    return await fetch_commit(
+        around.mirrors, url=job.repository_url or "", ref=job.ref, commit=commit, credential=credential
     )
-    source = await read_blob(mirror, commit, job.file_path)
+
+
+async def _plan_commit(
+    job: ClaimJobsRow, commit: str, log: AttemptLog, around: Surroundings, credential: GitCredential | None
+) -> AttemptEnd:
+    mirror = await _fetch(job, commit, around, credential)
+    file_path = job.file_path or ""
+    source = await read_blob(mirror, commit, file_path)
     if source is None:
         return _failed(
-            log, f"{job.file_path}: there is no such file at commit {commit[:12]}; add one, see docs/pipeline-file.md"
+            log, f"{file_path}: there is no such file at commit {commit[:12]}; add one, see docs/pipeline-file.md"
         )
-    loaded = await around.loader.load(source, filename=job.file_path)
+    loaded = await around.loader.load(source, filename=file_path)
     if isinstance(loaded, Refused):
         return _failed(log, loaded.message)
     head = await _head(job, mirror, commit)
     changed_paths = None
     if job.before_sha is not None:
         changed_paths = await list_changed_paths(mirror, job.before_sha, commit)
-    log.note(f"{job.file_path}: {len(loaded.jobs)} jobs")
+    log.note(f"{file_path}: {len(loaded.jobs)} jobs")
     return AttemptEnd(
         AttemptOutcome.SUCCEEDED,
         exit_code=0,

@@ -1,5 +1,8 @@
 """Keep the number of packs in a mirror small: each fetch adds one, each checkout links them all."""
 
+import logging
+from pathlib import Path
+
 from services.executor.call_git import call_git
 from services.executor.fetch_mirror import Mirror, lock_of
 from services.executor.git_errors import MirrorBrokenError, clean_message
@@ -7,6 +10,24 @@ from services.executor.hold_lock import hold_lock
 
 _MANY_PACKS = 50
 _TIMEOUT_SECONDS = 1800.0
+_LOOK_SECONDS = 600.0
+
+logger = logging.getLogger(__name__)
+
+
+async def repack_mirrors(mirrors: Path) -> float:
+    """Look once through all mirrors; returns the seconds until the next look. A broken one is left as it is."""
+    for mirror in _list_mirrors(mirrors):
+        try:
+            await repack_mirror(mirror)
+        except MirrorBrokenError as error:
+            logger.warning("a mirror was not repacked: %s", error)
+    return _LOOK_SECONDS
+
+
+def _list_mirrors(mirrors: Path) -> list[Mirror]:
+    folders = sorted(mirrors.iterdir()) if mirrors.exists() else []
+    return [Mirror(path=path, url=path.name) for path in folders if (path / "objects" / "pack").is_dir()]
 
 
 async def repack_mirror(mirror: Mirror, *, many: int = _MANY_PACKS) -> bool:

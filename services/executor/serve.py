@@ -21,6 +21,7 @@ from services.executor.load_definition import DefinitionLoader
 from services.executor.queries.beat_executor import leave_executor
 from services.executor.queries.register_executor import make_log_partitions
 from services.executor.reap_processes import ReaperLink
+from services.executor.repack_mirror import repack_mirrors
 from services.executor.resolve_run_as import check_reachable, resolve_run_as
 from services.executor.run_job import run_job
 from services.executor.surroundings import Surroundings
@@ -160,6 +161,9 @@ async def _work(
         # The heartbeat outlives the work.
         beats.start_soon(partial(run_loop, "beat", beat, bell=beat_bell, stop=silent))
         background.start_soon(partial(run_loop, "partitions", partial(_keep_partitions, pool), bell=Bell(), stop=stop))
+        background.start_soon(
+            partial(run_loop, "repack", partial(repack_mirrors, around.mirrors), bell=Bell(), stop=stop)
+        )
         logger.info("executor is running: %d slots, queues %s", config.slots, ", ".join(config.queues))
         await run_loop("claim", claim, bell=around.holdings.slot_freed, stop=stop)
         membership.draining = True
