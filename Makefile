@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dev test check format bench chaos migrate migrate-down migrate-create generate lock clean
+.PHONY: help setup demo up dev test check format bench chaos migrate migrate-down migrate-create generate lock compose-env containers clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -65,10 +65,21 @@ migrate-down: setup ## Take the newest migration back
 migrate-create: setup ## Make an empty migration: make migrate-create name=add_something
 	@$(BIN)/python -m deploy.migrate new $(name)
 
+# The services' locks pin what the development lock pins: what is shipped is what was tested.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
 lock: setup ## Lock the dependencies anew
 	@$(LOCK) --all-extras --group dev --output-file requirements-dev.lock
-	@$(LOCK) --all-extras --output-file requirements.lock
+	@for part in ingest scheduler executor notifier migrate; do \
+		$(LOCK) --extra $$part --constraint requirements-dev.lock --output-file requirements-$$part.lock || exit; \
+	done
+	@$(LOCK) --extra ingest --extra scheduler --extra executor --extra notifier --group reload \
+		--constraint requirements-dev.lock --output-file requirements-development.lock
+
+compose-env: ## Make .env with new passwords and a sealing key, for docker-compose.yml
+	@$(PYTHON) deploy/write_env.py
+
+containers: setup ## The tests that need a Docker engine
+	@$(BIN)/python -m pytest tests/containers $(ARGS)
 
 clean: ## Remove the virtual environment, caches, and the data of make up
 	@rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis

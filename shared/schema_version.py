@@ -5,7 +5,7 @@ from typing import Final
 
 import anyio
 
-from shared.db import Pool, query
+from shared.db import Pool, answers, query
 from shared.errors import DatabaseUnavailableError, SchemaMismatchError
 from shared.loop import backoff_seconds
 from shared.queries.schema import read_schema_version
@@ -17,6 +17,8 @@ CODE_VERSION: Final = "0.1.0"
 # The newest migration that this code relies on; a test holds it against sql/migrations.
 REQUIRED_SCHEMA: Final = "20261123001200"
 
+_ANSWER_SECONDS: Final = 1.0
+
 
 async def check_schema(pool: Pool, stop: Stop) -> None:
     """Wait for the database, then compare versions.
@@ -26,6 +28,8 @@ async def check_schema(pool: Pool, stop: Stop) -> None:
     failures = 0
     while not stop.requested:
         try:
+            if not await answers(pool, seconds=_ANSWER_SECONDS):  # unlike a query, this ends soon
+                raise DatabaseUnavailableError("it does not answer")
             found = await query(pool, read_schema_version)
         except DatabaseUnavailableError as error:
             failures += 1

@@ -14,10 +14,12 @@ import psycopg
 
 from deploy.embedded.repository import git, make_bare_repository, make_clone
 from deploy.embedded.stack import ServiceProcess
-from shared.ids import JobId, PipelineId, RunId, new_id
-from shared.sealing import generate_key
+from shared.ids import ChannelId, JobId, PipelineId, RunId, new_id
+from shared.sealed_values import channel_secret_of, channel_url_of, webhook_secret_of
+from shared.sealing import Sealer, generate_key, parse_keys
 
 SEALING_KEY = f"k1:{generate_key()}"
+WEBHOOK_SECRET = "a secret for tests"
 
 # Ten times as fast as in production, so that losses are noticed within a test's patience.
 FAST_LEASE = {"HOWDAH_BEAT_SECONDS": "0.2", "HOWDAH_LEASE_SECONDS": "1.5"}
@@ -62,6 +64,21 @@ class Cluster:
         self._started.append(process)
         return process
 
+    def add_channel(self, url: str, *events: str) -> None:
+        """Have these events of all pipelines sent to a target."""
+        channel_id = ChannelId(new_id())
+        sealer = Sealer(parse_keys([SEALING_KEY]))
+        self.sql(
+            """
+            insert into channel (id, name, kind, events, sealed_url, sealed_secret, key_id)
+            values (%s, 'target', 'webhook', %s, %s, %s, 'k1')
+            """,
+            channel_id,
+            list(events),
+            sealer.seal(url.encode(), purpose=channel_url_of(channel_id)),
+            sealer.seal(WEBHOOK_SECRET.encode(), purpose=channel_secret_of(channel_id)),
+        )
+
     def stop_all(self) -> None:
         """Ask everything to end; kill what does not."""
         for process in self._started:
@@ -104,16 +121,18 @@ class Cluster:
         make_clone(clone, origin=bare, files=files, message="first")
         git("push", "--quiet", "origin", "main", cwd=clone)
         pipeline_id = PipelineId(new_id())
+        sealer = Sealer(parse_keys([SEALING_KEY]))
         self.sql(
             """
             insert into pipeline (
                 id, name, repository_url, repository_key, default_branch, file_path, env, sealed_webhook_secret, key_id
-            ) values (%s, %s, %s, %s, 'main', '.howdah.yml', '{}', '', 'k1')
+            ) values (%s, %s, %s, %s, 'main', '.howdah.yml', '{}', %s, 'k1')
             """,
             pipeline_id,
             name,
             bare.as_uri(),
             name,
+            sealer.seal(WEBHOOK_SECRET.encode(), purpose=webhook_secret_of(pipeline_id)),
         )
         return PushedPipeline(self, pipeline_id, clone)
 

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 from uuid import uuid4
 
 import msgspec
@@ -21,6 +21,13 @@ TEMPLATE = "howdah_template"
 
 # Durability is not what these tests are about; chaos and bench switch it back on.
 FAST_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+
+
+class PostgresServer(Protocol):
+    """A running server, whoever started it."""
+
+    def dsn(self, database: str = "postgres", *, user: str = "postgres", password: str | None = None) -> str:
+        """Return a connection URI; the superuser's if nobody is named."""
 
 
 class TestDatabase(msgspec.Struct, frozen=True):
@@ -43,7 +50,7 @@ class TestDatabase(msgspec.Struct, frozen=True):
 class Server(msgspec.Struct, frozen=True):
     """A running server with Howdah's roles and a migrated template database."""
 
-    postgres: EmbeddedPostgres
+    postgres: PostgresServer
 
     @contextmanager
     def create_database(self) -> Iterator[TestDatabase]:
@@ -62,19 +69,30 @@ class Server(msgspec.Struct, frozen=True):
                 admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
+class EmbeddedServer(Server, frozen=True):
+    """One that is a process of ours, which a test may stop and kill."""
+
+    postgres: EmbeddedPostgres
+
+
+def prepare_server(postgres: PostgresServer) -> None:
+    """Make the roles and the migrated template database."""
+    with psycopg.connect(postgres.dsn(), autocommit=True) as admin:
+        bootstrap_roles(admin, PASSWORDS)
+        create_database(admin, TEMPLATE)
+    run_dbmate(postgres.dsn(TEMPLATE, user="howdah_owner", password=PASSWORDS.owner), "migrate")
+
+
 @contextmanager
-def run_server(version: ServerVersion, settings: dict[str, str] | None = None) -> Iterator[Server]:
+def run_server(version: ServerVersion, settings: dict[str, str] | None = None) -> Iterator[EmbeddedServer]:
     """Start a server in a temporary folder, prepare it, and remove it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="howdah-test-postgres-"))
     folder.chmod(0o755)
     try:
         postgres = start_postgres(folder, version=version, settings=FAST_SETTINGS if settings is None else settings)
         try:
-            with psycopg.connect(postgres.dsn(), autocommit=True) as admin:
-                bootstrap_roles(admin, PASSWORDS)
-                create_database(admin, TEMPLATE)
-            run_dbmate(postgres.dsn(TEMPLATE, user="howdah_owner", password=PASSWORDS.owner), "migrate")
-            yield Server(postgres)
+            prepare_server(postgres)
+            yield EmbeddedServer(postgres)
         finally:
             postgres.stop(at_once=True)
     finally:

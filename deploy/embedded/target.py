@@ -1,4 +1,4 @@
-"""A webhook target on the loopback interface, that keeps what it receives and checks the signature."""
+"""A webhook target, on the loopback interface if not told otherwise, that keeps what it receives and checks the signature."""
 
 import base64
 import hashlib
@@ -28,14 +28,14 @@ class Received(NamedTuple):
 class Target(ThreadingHTTPServer):
     """A server that answers every POST with 204."""
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, address: str) -> None:
+        super().__init__((address, 0), _Handler)
         self.received: queue.Queue[Received] = queue.Queue()
 
     @property
     def url(self) -> str:
         """The address to send to."""
-        return f"http://127.0.0.1:{self.server_address[1]}/hook"
+        return f"http://{self.server_name}:{self.server_port}/hook"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -52,9 +52,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def run_target() -> Iterator[Target]:
+def run_target(address: str = "127.0.0.1") -> Iterator[Target]:
     """Serve until the block ends."""
-    target = Target()
+    target = Target(address)
     thread = threading.Thread(target=target.serve_forever, daemon=True)
     thread.start()
     try:

@@ -60,7 +60,8 @@ def _split(url: str) -> SplitResult:
 
 def _scp_key(url: str) -> str:
     match = _SCP_FORM.fullmatch(url)
-    if match is None:
+    # A bare word before the colon is more likely a scheme (`ext::…`, `javascript:…`) than a host.
+    if match is None or (match["user"] is None and "." not in match["host"]):
         raise BadRepositoryError("it must be https://…, ssh://…, git://… or user@host:path")
     return _key(match["host"].strip("[]"), None, match["path"])
 

@@ -62,13 +62,18 @@ async def serve_http(app: Litestar, bound: socket.socket, stop: Stop, *, trust_p
         )
     )
 
-    async def end_when_stopped() -> None:
-        await stop.wait_requested()
-        server.should_exit = True
-        await stop.wait_urgent()
-        server.force_exit = True
-
     async with anyio.create_task_group() as tasks:
+
+        async def end_when_stopped() -> None:
+            await stop.wait_requested()
+            server.should_exit = True
+            await stop.wait_urgent()
+            tasks.cancel_scope.cancel()
+
         tasks.start_soon(end_when_stopped)
-        await server.serve(sockets=[bound])
+        try:
+            await server.serve(sockets=[bound])
+        finally:
+            for listening in server.servers if server.started else ():
+                listening.close()
         tasks.cancel_scope.cancel()

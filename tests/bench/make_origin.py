@@ -10,7 +10,9 @@ from tests.bench.open_bench import Bench
 
 _numbers = itertools.count(1)
 # A small application: what is checked out for every job.
-_FILES: Final = {f"package{folder}/module{file}.py": f"NAME = 'module {file}'\n" * 40 for folder in range(4) for file in range(10)}
+_FILES: Final = {
+    f"package{folder}/module{file}.py": f"NAME = 'module {file}'\n" * 40 for folder in range(4) for file in range(10)
+}
 
 
 @dataclass

@@ -49,7 +49,9 @@ def measure_first_command(bench: Bench) -> Outcome:
     lines += [
         Line(f"  … {name}", "ms", summarize([times[place] for times in stages])) for place, name in enumerate(_STAGES)
     ]
-    return Outcome(lines, ["Stages count from the moment before the webhook's connection; a statement's from its start."])
+    return Outcome(
+        lines, "Stages count from before the webhook's connection; those that are statements, to their start."
+    )
 
 
 def _run_howdah(bench: Bench, origin: Origin) -> list[float]:

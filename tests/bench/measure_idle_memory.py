@@ -36,10 +36,8 @@ def measure_idle_memory(bench: Bench) -> Outcome:
     lines.append(Line("all four, PSS", "MB", whole, aim=at_most(250, whole.median, "MB")))
     return Outcome(
         lines,
-        [
-            f"RSS of the same processes: {resident:.0f} MB. PSS shares out pages that several processes map; other Python "
-            "programs on the machine bear part of them, so that the sum is between PSS and RSS on a machine of its own."
-        ],
+        f"RSS of the same processes: {resident:.0f} MB. PSS shares out the pages that several processes map, also with "
+        "other Python programs on this machine: alone, it would be somewhat more.",
     )
 
 

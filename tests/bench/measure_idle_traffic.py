@@ -12,21 +12,21 @@ _SETTLE_SECONDS: Final = 3.0
 _WINDOW_SECONDS: Final = 20.0
 # Role and virtual transaction id; every statement of a transaction has the same one.
 _PREFIX: Final = "bench %u %v "
-_LOGGED: Final = re.compile(rf"^bench (howdah_\w+) (\d+/\d+) LOG:  (?:execute|statement)", re.MULTILINE)
+_LOGGED: Final = re.compile(r"^bench (howdah_\w+) (\d+/\d+) LOG:  (?:execute|statement)", re.MULTILINE)
 
 
 def measure_idle_traffic(bench: Bench) -> Outcome:
     """Have the server write down every statement for a while, and count the transactions of each role."""
     time.sleep(_SETTLE_SECONDS)
     seen = bench.postgres_log.stat().st_size
-    _set_logging(bench, f"'{_PREFIX}'", "'all'")
+    _set_logging(bench, _PREFIX, "all")
     counted_before = _count_committed(bench)
     began = time.monotonic()
     try:
         time.sleep(_WINDOW_SECONDS)
         took = time.monotonic() - began
     finally:
-        _set_logging(bench, "default", "default")
+        _set_logging(bench, None, None)
     counted = (_count_committed(bench) - counted_before) / took
     with bench.postgres_log.open("rb") as log:
         log.seek(seen)
@@ -37,14 +37,12 @@ def measure_idle_traffic(bench: Bench) -> Outcome:
     lines.append(Line("all four", "tx/s", _one(whole), aim=at_most(10, whole, "tx/s")))
     return Outcome(
         lines,
-        [
-            f"Counted over {took:.0f} s from the server's statement log, by role. pg_stat_database counts {counted:.1f} tx/s, with "
-            "this bench and autovacuum among them; sessions report to it some seconds late."
-        ],
+        f"Counted over {took:.0f} s from the server's statement log, by role. pg_stat_database counts {counted:.1f} "
+        "tx/s, with this bench and autovacuum among them; sessions report to it some seconds late.",
     )
 
 
-def _set_logging(bench: Bench, prefix: str, statements: str) -> None:
+def _set_logging(bench: Bench, prefix: str | None, statements: str | None) -> None:
     bench.set_server("log_line_prefix", prefix)
     bench.set_server("log_statement", statements)
 

@@ -32,12 +32,13 @@ _PIPELINE_FILE: Final = (
 def measure_log_delivery(bench: Bench) -> Outcome:
     """Follow a job that prints its own time now and then; in each pause, one trip by hand through the same server."""
     origin = make_origin(bench, _PIPELINE_FILE)
-    answer = send_push(
-        bench.port, write_push(origin.name, origin.secret, before="0" * 40, after=origin.commits[-1])
-    )
+    answer = send_push(bench.port, write_push(origin.name, origin.secret, before="0" * 40, after=origin.commits[-1]))
     bench.await_sql("select exists (select from job where run_id = %s and kind = 'shell')", answer.run_id)
     ((job_id,),) = bench.sql("select id::text from job where run_id = %s and kind = 'shell'", answer.run_id)
-    with psycopg.connect(bench.dsn(), autocommit=True) as sender, psycopg.connect(bench.dsn(), autocommit=True) as reader:
+    with (
+        psycopg.connect(bench.dsn(), autocommit=True) as sender,
+        psycopg.connect(bench.dsn(), autocommit=True) as reader,
+    ):
         trip = HandTrip(sender, reader)
         howdah, by_hand = _follow(bench, job_id, trip)
     if len(howdah) < _PRINTS // 2:
@@ -55,7 +56,7 @@ def measure_log_delivery(bench: Bench) -> Outcome:
                 at_most(10, seen.median, "ms"),
             )
         ],
-        ["By hand: insert and NOTIFY in one statement, the listener wakes, one select."],
+        "By hand: insert and NOTIFY in one statement, the listener wakes, one select.",
     )
 
 

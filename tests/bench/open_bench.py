@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import psycopg
+from psycopg import sql
 
 from deploy.embedded.stack import DATABASE, Stack, run_stack
 
@@ -56,6 +57,13 @@ class Bench:
         """Run one statement; returns its rows."""
         cursor = self._connection.execute(statement, arguments)
         return cursor.fetchall() if cursor.description else []
+
+    def set_server(self, setting: str, value: str | None) -> None:
+        """Change a setting of the running server; None takes the change back."""
+        change = sql.SQL("reset {}") if value is None else sql.SQL("set {} = {}")
+        parts = [sql.Identifier(setting), *([] if value is None else [sql.Literal(value)])]
+        self._connection.execute(sql.SQL("alter system ") + change.format(*parts))
+        self._connection.execute("select pg_reload_conf()")
 
     def await_sql(self, statement: LiteralString, *arguments: object, every: float = 0.025) -> None:
         """Return once the statement's first value is true. Raises `BenchError`."""

@@ -1,6 +1,6 @@
 """What a figure measured: samples in brief, beside those of the reference, and whether the aim was reached."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from statistics import median
 
 import msgspec
@@ -38,10 +38,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """Everything that one figure has to say."""
 
     lines: list[Line]
-    notes: list[str] = []
+    note: str = ""
 
-
-Figure = Callable[..., Outcome]
 
 _ENOUGH_FOR_P95 = 20
 

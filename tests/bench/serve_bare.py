@@ -1,7 +1,7 @@
 """The reference of webhook throughput, a process of its own: Litestar, one handler, one INSERT, and nothing verified.
 
-`python -m tests.bench.serve_bare PORT`, with HOWDAH_DATABASE_URL and BENCH_PIPELINE_ID in the environment. Its server is
-started with the very function that starts ingest's, and its pool is as large.
+`python -m tests.bench.serve_bare PORT`, with HOWDAH_DATABASE_URL and BENCH_PIPELINE_ID in the environment. The very
+function that serves ingest serves it, and its pool is as large.
 """
 
 import os
@@ -18,11 +18,11 @@ from shared.db import Pool, open_pool
 from shared.ids import new_id
 from shared.stop import Stop, watch_signals
 
-_POOL_SIZE: Final[int] = IngestConfig.__struct_defaults__[
-    IngestConfig.__struct_fields__[-len(IngestConfig.__struct_defaults__) :].index("pool_max_size")
-]
+_POOL_SIZE: Final = IngestConfig(database_url="", sealing_keys=[]).pool_max_size
 _INSERT: Final = """
-insert into bench_delivery (id, pipeline_id, source, event, forge_delivery_id, digest, outcome, reason, remote_address, body)
+insert into bench_delivery (
+    id, pipeline_id, source, event, forge_delivery_id, digest, outcome, reason, remote_address, body
+)
 values (%s, %s, 'generic', 'push', %s, %s, 'accepted', '', %s, %s)
 """
 
@@ -51,7 +51,9 @@ async def serve(port: int) -> None:
         ):
             tasks.start_soon(watch_signals, stop)
             state = State({"pool": pool, "pipeline_id": os.environ["BENCH_PIPELINE_ID"]})
-            await serve_http(Litestar([insert_body], state=state, openapi_config=None, logging_config=None), bound, stop)
+            await serve_http(
+                Litestar([insert_body], state=state, openapi_config=None, logging_config=None), bound, stop
+            )
             tasks.cancel_scope.cancel()
 
 

@@ -14,7 +14,9 @@ class HandTrip:
         self._sender = sender
         self._reader = reader
         self._newest = 0
-        sender.execute("create table bench_line (id bigint generated always as identity primary key, data bytea not null)")
+        sender.execute(
+            "create table bench_line (id bigint generated always as identity primary key, data bytea not null)"
+        )
         reader.execute("listen bench_line_added")
 
     def measure(self) -> float:

@@ -9,7 +9,7 @@ from deploy.embedded.postgres import EmbeddedPostgresError, start_postgres
 from shared.ids import RunId
 from tests.chaos.proxy import run_proxy
 from tests.cluster import FAST_LEASE, Cluster, PushedPipeline, run_cluster
-from tests.database import Server, run_server
+from tests.database import EmbeddedServer, run_server
 
 DURABLE = {"max_connections": "100"}
 LEASE_SECONDS = float(FAST_LEASE["HOWDAH_LEASE_SECONDS"])
@@ -17,19 +17,19 @@ LINES = 200
 
 
 @pytest.fixture(scope="module")
-def mortal_server() -> Iterator[Server]:
+def mortal_server() -> Iterator[EmbeddedServer]:
     """A server of one's own, with fsync, that may be killed."""
     with run_server("18", DURABLE) as server:
         yield server
 
 
 @pytest.fixture
-def cluster(mortal_server: Server) -> Iterator[Cluster]:
+def cluster(mortal_server: EmbeddedServer) -> Iterator[Cluster]:
     with mortal_server.create_database() as database, run_cluster(database, FAST_LEASE) as running:
         yield running
 
 
-def bring_back(server: Server) -> None:
+def bring_back(server: EmbeddedServer) -> None:
     """Start the server again where it was."""
     dead = server.postgres
     for _ in range(100):
@@ -64,14 +64,14 @@ def assert_untouched(cluster: Cluster, pipeline: PushedPipeline, run_id: RunId) 
     assert cluster.sql("select count(*) from executor where state = 'lost'") == [(0,)]
 
 
-def test_a_restart_of_the_database_disturbs_no_run(cluster: Cluster, mortal_server: Server) -> None:
+def test_a_restart_of_the_database_disturbs_no_run(cluster: Cluster, mortal_server: EmbeddedServer) -> None:
     pipeline, run_id = begin_counting(cluster)
     mortal_server.postgres.stop()
     bring_back(mortal_server)
     assert_untouched(cluster, pipeline, run_id)
 
 
-def test_a_killed_database_disturbs_no_run(cluster: Cluster, mortal_server: Server) -> None:
+def test_a_killed_database_disturbs_no_run(cluster: Cluster, mortal_server: EmbeddedServer) -> None:
     pipeline, run_id = begin_counting(cluster)
     mortal_server.postgres.process.kill()
     mortal_server.postgres.process.wait()
@@ -79,7 +79,7 @@ def test_a_killed_database_disturbs_no_run(cluster: Cluster, mortal_server: Serv
     assert_untouched(cluster, pipeline, run_id)
 
 
-def test_a_database_that_is_away_for_many_leases_loses_nobody(cluster: Cluster, mortal_server: Server) -> None:
+def test_a_database_that_is_away_for_many_leases_loses_nobody(cluster: Cluster, mortal_server: EmbeddedServer) -> None:
     pipeline, run_id = begin_counting(cluster)
     mortal_server.postgres.stop()
     time.sleep(4 * LEASE_SECONDS)  # the outage itself; nothing is waited for

@@ -34,6 +34,8 @@ class Scribe:
 
     async def store(self, chunks: list[Chunk]) -> None:
         count = len(chunks)
+        if not count:
+            return
         rows = await query(
             self.engine.executor,
             lambda connection: append_logs(

@@ -97,20 +97,20 @@ async def test_the_same_delivery_on_two_connections_at_once_is_one_run(database:
 
 
 @pytest.mark.parametrize(
-    ("headers", "says"),
+    ("signature", "says"),
     [
-        ({"x-hub-signature-256": "sha256=" + "0" * 64}, "does not hold"),
-        ({"x-hub-signature-256": sign_github("another secret", github_push())}, "does not hold"),
-        ({"x-hub-signature-256": sign_github("a-webhook-secret-for-tests", b"other")}, "does not hold"),
-        ({"x-hub-signature-256": ""}, "is missing"),
-        ({"x-hub-signature-256": b"nonsense \xe9\xff"}, "does not hold"),
+        ("sha256=" + "0" * 64, "does not hold"),
+        (sign_github("another secret", github_push()), "does not hold"),
+        (sign_github("a-webhook-secret-for-tests", b"other"), "does not hold"),
+        ("", "is missing"),
+        (b"nonsense \xe9\xff", "does not hold"),
     ],
 )
 async def test_a_wrong_signature_starts_nothing_and_leaves_only_metadata(
-    door: Door, headers: dict[str, str | bytes], says: str
+    door: Door, signature: str | bytes, says: str
 ) -> None:
     await door.add_pipeline()
-    answer = await door.push(github_push(), **headers)
+    answer = await door.push(github_push(), signature=signature)
     assert answer.status_code == 401
     assert says in answer.json()["detail"]
     ((outcome, digest, body, reason),) = door.sql("select outcome::text, digest, body, reason from delivery")
@@ -199,7 +199,7 @@ async def test_a_push_to_another_repository_is_refused(door: Door) -> None:
         (b"", 400, None),
         (b"{", 400, None),
         (b'{"ref": "\xff"}', 400, None),
-        (b"[" * 100_000, 400, None),
+        (b'{"x": ' + b"[" * 100_000, 400, None),
         (b"null", 422, "body"),
         (b"[]", 422, "body"),
         (without(github_push(), "ref"), 422, "ref"),
@@ -319,7 +319,7 @@ async def test_only_the_newest_rejected_deliveries_are_kept(door: Door) -> None:
         from pipeline p, generate_series(1, 300) n
         """
     )
-    assert (await door.push(github_push(), **{"x-hub-signature-256": ""})).status_code == 401
+    assert (await door.push(github_push(), signature="")).status_code == 401
     ((kept, newest),) = door.sql("select count(*), max(received_at) > now() - interval '1 minute' from delivery")
     assert (kept, newest) == (KEPT, True)
 

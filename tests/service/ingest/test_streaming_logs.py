@@ -100,7 +100,8 @@ async def test_an_attempt_is_left_only_when_it_has_ended_and_was_delivered(door:
         insert into log_chunk (
             day, job_id, epoch, seq, step, stream, first_line, continues, line_offsets_ms, recorded_at, data
         )
-        select day, job_id, 2, 1, step, stream, first_line, continues, line_offsets_ms, recorded_at, 'new' from log_chunk
+        select day, job_id, 2, 1, step, stream, first_line, continues, line_offsets_ms, recorded_at, 'new'
+        from log_chunk
         """
     )
     async with listen(door, scribe.path) as ears:
@@ -188,7 +189,10 @@ async def test_a_stream_outlives_its_database_connections(door: Door, engine: En
         await scribe.write(b"before\n")
         await ears.take(1)
         engine.sql(
-            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'howdah_ingest' and datname = current_database()"
+            """
+            select pg_terminate_backend(pid) from pg_stat_activity
+            where usename = 'howdah_ingest' and datname = current_database()
+            """
         )
         await scribe.write(b"after\n")
         assert [event.data["text"] for event in await ears.take(1)] == ["after\n"]

@@ -91,7 +91,7 @@ async def test_a_git_credential_is_sealed_and_shown_to_nobody(door: Door) -> Non
         ({"file_path": "../x"}, "file_path"),
         ({"file_path": "/etc/passwd"}, "file_path"),
         ({"file_path": "a\0b"}, "file_path"),
-        ({"env": {"A-B": "x"}}, "env[...]"),
+        ({"env": {"A-B": "x"}}, "env"),
         ({"env": {"A": 1}}, "env[...]"),
         ({"env": {"A": "x\0"}}, "env[...]"),
         ({"env": None}, "env"),
@@ -148,9 +148,9 @@ async def test_a_pipeline_is_not_deleted_under_an_active_run(door: Door) -> None
     assert answer.status_code == 409
     door.sql("update run set state = 'failed', finished_at = now()")
     assert (await door.delete("/api/v1/pipelines/app")).status_code == 204
-    assert door.sql("select (select count(*) from run), (select count(*) from job), (select count(*) from delivery)") == [
-        (0, 0, 0)
-    ]
+    assert door.sql(
+        "select (select count(*) from run), (select count(*) from job), (select count(*) from delivery)"
+    ) == [(0, 0, 0)]
 
 
 async def test_a_run_is_started_by_hand(door: Door) -> None:
@@ -190,7 +190,7 @@ async def test_a_bad_order_for_a_run_is_told_by_field(door: Door, body: dict[str
 async def test_pages_of_runs_are_stable_while_runs_come_in(door: Door) -> None:
     await door.add_pipeline()
     for number in range(7):
-        assert (await door.push(github_push(after=f"{number:040x}"[:-1] + "f"))).status_code == 202
+        assert (await door.push(github_push(after=f"{number + 1:040x}"))).status_code == 202
     first = (await door.get("/api/v1/runs?limit=3")).json()
     assert first["total"] == 7
     await door.push(github_push(after="c" * 40))
@@ -207,7 +207,7 @@ async def test_pages_of_runs_are_stable_while_runs_come_in(door: Door) -> None:
 async def test_runs_of_the_same_moment_are_neither_repeated_nor_left_out(door: Door) -> None:
     await door.add_pipeline()
     for number in range(5):
-        await door.push(github_push(after=f"{number:040x}"[:-1] + "f"))
+        await door.push(github_push(after=f"{number + 1:040x}"))
     door.sql("update run set created_at = '2026-01-01 00:00:00+00'")
     seen: list[str] = []
     cursor = ""
@@ -289,7 +289,7 @@ async def test_a_method_that_is_not_known_is_a_405(door: Door) -> None:
 
 async def test_deliveries_say_what_became_of_each_call(door: Door) -> None:
     await door.add_pipeline()
-    await door.push(github_push(), **{"x-hub-signature-256": ""})
+    await door.push(github_push(), signature="")
     await door.push(github_push(ref="refs/tags/v1"))
     await door.push(github_push())
     first = (await door.get("/api/v1/pipelines/app/deliveries?limit=2")).json()
@@ -367,7 +367,9 @@ async def test_a_channel_shows_its_secret_once_and_its_address_never(door: Door)
     listed = await door.get("/api/v1/channels", role="viewer")
     assert listed.json()["channels"][0]["pipeline_name"] == "app"
     assert "secret-path" not in listed.text + entered.text
-    ((channel_id, sealed_url, sealed_secret, key_id),) = door.sql("select id, sealed_url, sealed_secret, key_id from channel")
+    ((channel_id, sealed_url, sealed_secret, key_id),) = door.sql(
+        "select id, sealed_url, sealed_secret, key_id from channel"
+    )
     sealer = Sealer(parse_keys([SEALING_KEY]))
     assert sealer.open(sealed_url, key_id=key_id, purpose=channel_url_of(channel_id)).decode() == url
     assert sealer.open(sealed_secret, key_id=key_id, purpose=channel_secret_of(channel_id)).decode() == secret
@@ -385,7 +387,7 @@ async def test_a_channel_shows_its_secret_once_and_its_address_never(door: Door)
     [
         ({"kind": "pigeon"}, 422, "kind"),
         ({"events": []}, 422, "events"),
-        ({"events": ["run.exploded"]}, 422, "events[...]"),
+        ({"events": ["run.exploded"]}, 422, "events[0]"),
         ({"url": "ftp://x.org"}, 422, "url"),
         ({"url": "https://"}, 422, "url"),
         ({"url": "https://user:pw@x.org/"}, 422, "url"),
@@ -446,7 +448,16 @@ async def test_a_database_that_is_away_is_a_503_and_says_when_to_come_back(datab
 
 
 async def test_every_answer_carries_the_constant_headers(door: Door) -> None:
-    for path in ("/health", "/runs", "/login", "/nothing", "/api/v1/runs", "/docs", "/openapi.json", "/static/howdah.css"):
+    for path in (
+        "/health",
+        "/runs",
+        "/login",
+        "/nothing",
+        "/api/v1/runs",
+        "/docs",
+        "/openapi.json",
+        "/static/howdah.css",
+    ):
         headers = (await door.get(path, role=None)).headers
         assert "default-src 'none'" in headers["content-security-policy"], path
         assert "unsafe" not in headers["content-security-policy"]

@@ -1,0 +1,66 @@
+"""`make bench`: measure Howdah beside its references; `ARGS="first-command runs"` measures only these.
+
+How each figure is measured: docs/performance.md.
+"""
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from typing import Final
+
+from rich.console import Console
+
+from tests.bench.measure_first_command import measure_first_command
+from tests.bench.measure_idle_memory import measure_idle_memory
+from tests.bench.measure_idle_traffic import measure_idle_traffic
+from tests.bench.measure_log_delivery import measure_log_delivery
+from tests.bench.measure_runs import measure_runs
+from tests.bench.measure_webhook_rate import measure_webhook_rate
+from tests.bench.open_bench import Bench, open_bench
+from tests.bench.outcome import Outcome
+from tests.bench.print_outcomes import print_outcomes
+from tests.bench.write_results import RESULTS, describe_machine, write_results
+
+# In this order: the last one stops services, and leaves behind what must not run.
+FIGURES: Final[dict[str, Callable[[Bench], Outcome]]] = {
+    "idle-memory": measure_idle_memory,
+    "idle-traffic": measure_idle_traffic,
+    "first-command": measure_first_command,
+    "log-delivery": measure_log_delivery,
+    "runs": measure_runs,
+    "webhook-rate": measure_webhook_rate,
+}
+_LEAST_WIDTH: Final = 130
+
+
+def main(names: list[str]) -> int:
+    """Measure the named figures, or all; returns the exit status, 2 for an unknown name. Missed aims are no failure."""
+    # Also through a pipe or on a narrow terminal: numbers that are cut are of no use.
+    console = Console(highlight=False, width=max(_LEAST_WIDTH, shutil.get_terminal_size().columns))
+    unknown = [name for name in names if name not in FIGURES]
+    if unknown:
+        console.print(f"no such figure: {', '.join(unknown)}; there are: {', '.join(FIGURES)}")
+        return 2
+    chosen = {name: measure for name, measure in FIGURES.items() if not names or name in names}
+    load_before = os.getloadavg()[0]
+    outcomes: dict[str, Outcome] = {}
+    with open_bench() as bench:
+        for name, measure in chosen.items():
+            began = time.monotonic()
+            outcomes[name] = measure(bench)
+            console.print(f"measured {name} in {time.monotonic() - began:.0f} s", style="dim")
+        machine = describe_machine(bench, load_before)
+    print_outcomes(console, outcomes)
+    console.print(
+        f"{machine.cores} cores, {machine.processor}; load average {machine.load[0]:.1f} before, "
+        f"{machine.load[1]:.1f} after. Written to {RESULTS}.",
+        style="dim",
+    )
+    write_results(machine, outcomes)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

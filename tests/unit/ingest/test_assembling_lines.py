@@ -1,0 +1,73 @@
+"""Lines out of chunks: however they are cut and streams alternate, each line comes once, whole, with its number."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.executor.cut_chunks import ChunkCutter
+from services.ingest.assemble_lines import Line, LineAssembler
+from services.ingest.queries.rows import LogChunk
+
+STREAMS = {"howdah": 0, "stdout": 1, "stderr": 2}
+WRITES = st.lists(
+    st.tuples(st.sampled_from(["stdout", "stderr"]), st.integers(0, 2), st.text(alphabet="ab\né", max_size=8)),
+    max_size=25,
+)
+
+
+def chunks_of(writes: list[tuple[str, int, str]], *, take_each: bool) -> list[LogChunk]:
+    """Cut as the executor does."""
+    cutter = ChunkCutter(cap_bytes=1 << 20, chunk_bytes=9)
+    taken = []
+    last_step = 0
+    for stream, step, text in writes:
+        last_step = max(last_step, step)  # steps do not go back
+        cutter.feed("stderr" if stream == "stderr" else "stdout", last_step, text.encode(), 1.0)
+        if take_each:
+            taken += cutter.take()
+    cutter.finish(2.0)
+    taken += cutter.take()
+    return [
+        LogChunk(
+            epoch=1, seq=chunk.seq, step=-1 if chunk.step is None else chunk.step, stream=STREAMS[chunk.stream],
+            first_line=chunk.first_line, continues=chunk.continues, line_offsets_ms=chunk.line_offsets_ms,
+            recorded_at=None, data=chunk.data,  # type: ignore[arg-type] # the time does not matter here
+        )
+        for chunk in taken
+    ]  # fmt: skip
+
+
+def expected_lines(writes: list[tuple[str, int, str]]) -> list[str]:
+    """What each stream wrote in each step, cut at newlines."""
+    texts: dict[tuple[int, str], str] = {}
+    last_step = 0
+    for stream, step, text in writes:
+        last_step = max(last_step, step)
+        texts[last_step, stream] = texts.get((last_step, stream), "") + text
+    return sorted(line for text in texts.values() for line in text.removesuffix("\n").split("\n") if text)
+
+
+@given(WRITES, st.booleans())
+def test_every_line_comes_once_and_whole(writes: list[tuple[str, int, str]], take_each: bool) -> None:
+    assembler = LineAssembler()
+    lines: list[Line] = []
+    for chunk in chunks_of(writes, take_each=take_each):
+        lines += assembler.feed(chunk)
+    lines += assembler.finish()
+    assert all(line.data.endswith(b"\n") for line in lines)
+    assert sorted(line.data.decode().removesuffix("\n") for line in lines) == expected_lines(writes)
+    assert sorted(line.number for line in lines if line.number is not None) == list(range(len(lines)))
+
+
+@given(WRITES, st.data())
+def test_from_any_chunk_on_the_numbers_are_the_same(writes: list[tuple[str, int, str]], data: st.DataObject) -> None:
+    """Reading may begin in the middle: a line whose head was not seen has no number."""
+    chunks = chunks_of(writes, take_each=True)
+
+    def numbered(some: list[LogChunk]) -> dict[int, bytes]:
+        assembler = LineAssembler()
+        lines = [line for chunk in some for line in assembler.feed(chunk)] + assembler.finish()
+        return {line.number: line.data for line in lines if line.number is not None}
+
+    start = data.draw(st.integers(0, len(chunks)))
+    partial = numbered(chunks[start:])
+    assert partial.items() <= numbered(chunks).items()
