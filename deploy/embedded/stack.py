@@ -165,7 +165,13 @@ class Stack:
 
 
 def _service_processes(
-    state: Path, postgres: EmbeddedPostgres, kept: Secrets, port: int, settings: dict[str, str]
+    state: Path,
+    postgres: EmbeddedPostgres,
+    kept: Secrets,
+    *,
+    port: int,
+    settings: dict[str, str],
+    pooler_port: int | None,
 ) -> dict[str, ServiceProcess]:
     url = f"http://127.0.0.1:{port}"
     own: dict[str, dict[str, str]] = {
@@ -185,15 +191,24 @@ def _service_processes(
             name=name,
             settings={**settings, **own[name]},
             secret_settings={
-                "HOWDAH_DATABASE_URL": postgres.dsn(
-                    DATABASE, user=f"howdah_{name}", password=getattr(kept.passwords, name)
-                ),
+                **_database_settings(postgres, name, getattr(kept.passwords, name), pooler_port),
                 **({} if name == "scheduler" else {"HOWDAH_SEALING_KEYS": kept.sealing_key}),
             },
             log=logs / f"{name}.log",
         )
         for name in SERVICES
     }
+
+
+def _database_settings(
+    postgres: EmbeddedPostgres, service: str, password: str, pooler_port: int | None
+) -> dict[str, str]:
+    """Return where a service finds the database: directly, or through a pooler, and directly for what needs that."""
+    direct = postgres.dsn(DATABASE, user=f"howdah_{service}", password=password)
+    if pooler_port is None:
+        return {"HOWDAH_DATABASE_URL": direct}
+    pooled = direct.replace(f":{postgres.port}/", f":{pooler_port}/")
+    return {"HOWDAH_DATABASE_URL": pooled, "HOWDAH_DIRECT_DATABASE_URL": direct}
 
 
 def _wait_until_ready(stack: Stack) -> None:
@@ -230,10 +245,12 @@ def run_stack(
     settings: dict[str, str] | None = None,
     say: Callable[[str], None] = lambda _line: None,
     configure: Callable[[EmbeddedPostgres], None] = lambda _postgres: None,
+    pooler_port: int | None = None,
 ) -> Iterator[Stack]:
     """Start everything, wait until it is ready, and stop it in good order afterwards.
 
-    `configure` is called with the migrated server before any service starts.
+    `configure` is called with the migrated server before any service starts. With `pooler_port`, services reach the
+    database through the pooler that listens there, and directly only for what cannot be pooled.
 
     Raises `StackError`, `EmbeddedPostgresError`, `MigrationError`.
     """
@@ -248,7 +265,9 @@ def run_stack(
         configure(postgres)
         say("starting ingest, scheduler, executor and notifier")
         chosen_port = port or free_port()
-        processes = _service_processes(state, postgres, kept, chosen_port, settings or {})
+        processes = _service_processes(
+            state, postgres, kept, port=chosen_port, settings=settings or {}, pooler_port=pooler_port
+        )
         stack = Stack(state, postgres, kept, processes, f"http://127.0.0.1:{chosen_port}")
         try:
             for service in processes.values():

@@ -1,4 +1,4 @@
-"""A webhook target, on the loopback interface if not told otherwise, that keeps what it receives and checks the signature."""
+"""A webhook target, by default on the loopback interface, that keeps what it receives and checks the signature."""
 
 import base64
 import hashlib
@@ -30,12 +30,13 @@ class Target(ThreadingHTTPServer):
 
     def __init__(self, address: str) -> None:
         super().__init__((address, 0), _Handler)
+        self._address = address
         self.received: queue.Queue[Received] = queue.Queue()
 
     @property
     def url(self) -> str:
         """The address to send to."""
-        return f"http://{self.server_name}:{self.server_port}/hook"
+        return f"http://{self._address}:{self.server_port}/hook"
 
 
 class _Handler(BaseHTTPRequestHandler):

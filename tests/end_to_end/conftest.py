@@ -4,22 +4,23 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from deploy.embedded.postgres import EmbeddedPostgres
+from deploy.embedded.postgres import EmbeddedPostgres, free_port
 from deploy.embedded.stack import DATABASE, run_stack
 from deploy.embedded.target import run_target
+from tests.end_to_end.pooler import BINARY, run_pooler
 from tests.end_to_end.world import World
 
 OBSERVE = Path(__file__).parent / "observe_states.sql"
 
 
 @contextmanager
-def run_world(*, notify: bool) -> Iterator[World]:
+def run_world(*, notify: bool = True, pooled: bool = False) -> Iterator[World]:
     folder = Path(tempfile.mkdtemp(prefix="howdah-test-stack-"))
     settings = {
         "HOWDAH_ALLOW_LOCAL_REPOSITORIES": "true",
@@ -27,7 +28,14 @@ def run_world(*, notify: bool) -> Iterator[World]:
         "HOWDAH_GRACE_SECONDS": "2",
     }
 
+    if pooled:
+        settings["HOWDAH_PREPARE_STATEMENTS"] = "false"
+    port = free_port() if pooled else None
+    pooler = ExitStack()
+
     def configure(postgres: EmbeddedPostgres) -> None:
+        if port is not None:
+            pooler.enter_context(run_pooler(folder, port, postgres.port))
         with psycopg.connect(postgres.dsn(DATABASE), autocommit=True) as admin:
             admin.execute(OBSERVE.read_bytes())
             if not notify:
@@ -35,7 +43,8 @@ def run_world(*, notify: bool) -> Iterator[World]:
 
     try:
         with (
-            run_stack(folder, settings=settings, configure=configure) as stack,
+            pooler,
+            run_stack(folder, settings=settings, configure=configure, pooler_port=port) as stack,
             run_target() as target,
             World(stack, target) as world,
         ):
@@ -59,7 +68,18 @@ def marked_processes() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
-    with run_world(notify=True) as running:
+    """The world of all tests; HOWDAH_TEST_WORLD makes it one without NOTIFY (`quiet`) or behind PgBouncer (`pooled`)."""
+    chosen = os.environ.get("HOWDAH_TEST_WORLD", "")
+    with run_world(notify=chosen != "quiet", pooled=chosen == "pooled") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def pooled_world() -> Iterator[World]:
+    """The same through PgBouncer in transaction mode."""
+    if BINARY is None:
+        pytest.skip("pgbouncer is not installed; CI installs it")
+    with run_world(pooled=True) as running:
         yield running
 
 

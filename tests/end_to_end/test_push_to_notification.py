@@ -26,10 +26,9 @@ jobs:
 """
 
 
-@pytest.fixture(params=["with NOTIFY", "without NOTIFY"])
+@pytest.fixture(params=["world", "quiet_world", "pooled_world"])
 def either_world(request: pytest.FixtureRequest) -> World:
-    name = "world" if request.param == "with NOTIFY" else "quiet_world"
-    found: World = request.getfixturevalue(name)
+    found: World = request.getfixturevalue(request.param)
     return found
 
 
