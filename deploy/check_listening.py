@@ -2,7 +2,8 @@
 
 Usage: python -m deploy.check_listening scheduler | notifier
 Exit status 0 says so; otherwise the reason is printed. A service whose database is away, or that hangs, does not
-listen: the listener keeps asking for signs of life. Of replicas that the database sees under one address, one is enough.
+listen: the listener keeps asking for signs of life. Replicas that the database sees under one address vouch for each
+other.
 """
 
 import sys

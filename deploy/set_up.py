@@ -4,8 +4,9 @@ Usage: python -m deploy.set_up
 Settings, each also readable from the file that the same name with _FILE appended names:
     HOWDAH_ADMIN_DATABASE_URL   a superuser's direct connection URI, to any database of the server
     HOWDAH_DATABASE_NAME        what the database is called: howdah, if not set
-    HOWDAH_OWNER_PASSWORD       and likewise HOWDAH_INGEST_PASSWORD, HOWDAH_SCHEDULER_PASSWORD, HOWDAH_EXECUTOR_PASSWORD,
-                                HOWDAH_NOTIFIER_PASSWORD, HOWDAH_PRODUCER_PASSWORD: the passwords that the roles get
+    HOWDAH_OWNER_PASSWORD       the password that the role howdah_owner gets; and likewise
+    HOWDAH_INGEST_PASSWORD, HOWDAH_SCHEDULER_PASSWORD, HOWDAH_EXECUTOR_PASSWORD, HOWDAH_NOTIFIER_PASSWORD,
+    HOWDAH_PRODUCER_PASSWORD
 """
 
 import sys

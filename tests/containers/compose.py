@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
@@ -42,8 +43,9 @@ def compose_command() -> tuple[str, ...]:
 
 
 def host_address() -> str:
-    """Return the address by which containers reach this machine: that of the default bridge."""
-    return run("docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").strip()
+    """Return the address by which containers reach this machine: the first of the default bridge."""
+    subnet = run("docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Subnet}}").strip()
+    return str(next(ip_network(subnet).hosts()))
 
 
 def inspect(container: str, template: str) -> str:
@@ -71,13 +73,10 @@ class Compose:
         """Run a command of Compose; returns what it printed. Raises `EngineError`."""
         return run(*self._command, *arguments, environment=self._environment)
 
-    def containers(self, *services: str) -> list[str]:
-        """Return the ids of the containers of some services, or of all; stopped ones, too."""
-        return [
-            container
-            for filters in ([f"label=com.docker.compose.service={service}"] for service in services)
-            for container in self._list("ps", "--all", "--no-trunc", *(f"--filter={text}" for text in filters))
-        ] or self._list("ps", "--all", "--no-trunc")
+    def containers(self, service: str | None = None) -> list[str]:
+        """Return the ids of a service's containers, or of all; stopped ones, too."""
+        of_service = () if service is None else (f"--filter=label=com.docker.compose.service={service}",)
+        return self._list("ps", "--all", "--no-trunc", *of_service)
 
     def left_behind(self) -> list[str]:
         """Return what exists of this project: containers, volumes, networks."""

@@ -82,7 +82,9 @@ class World:
 
     def await_end(self, run_id: str) -> str:
         """Wait for a run's end; returns its state."""
-        self.compose.wait_until("the run has ended", lambda: self.get(f"/api/v1/runs/{run_id}")["finished_at"] is not None)
+        self.compose.wait_until(
+            "the run has ended", lambda: self.get(f"/api/v1/runs/{run_id}")["finished_at"] is not None
+        )
         return str(self.get(f"/api/v1/runs/{run_id}")["state"])
 
     def log(self, run_id: str, key: str) -> str:

@@ -86,3 +86,16 @@ async def test_a_command_rings_for_the_scheduler(database: TestDatabase, engine:
         )
     assert ears.heard() == ["command_given"]
     ears.close()
+
+
+async def test_the_payload_of_a_notification_is_always_empty(engine: Engine) -> None:
+    with psycopg.connect(engine.database.dsn(), autocommit=True) as ears:
+        for channel in ("job_ready", "event_recorded", "job_finished"):
+            ears.execute(f"listen {channel}".encode())
+        await engine.start_run({"a" * 60: []})
+        (job,) = await engine.claim(await engine.add_executor())
+        assert job.key == "a" * 60
+        ears.execute("select 1")
+        heard = list(ears.notifies(timeout=0))
+    assert heard
+    assert {notification.payload for notification in heard} == {""}

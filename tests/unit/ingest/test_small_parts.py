@@ -294,8 +294,14 @@ def job(key: str, state: JobState, needs: tuple[JobId, ...] = (), **fields: Any)
         **dict.fromkeys(ShownJob.__struct_fields__),
         **dict.fromkeys(("claim_epoch", "attempts_used", "losses"), 0),
         **dict.fromkeys(("created_at", "run_at"), NOW),
-        "job_id": JobId(new_id()), "run_id": RunId(new_id()), "key": key, "kind": JobKind.SHELL, "state": state,
-        "needs": list(needs), "timeout_seconds": 60, "max_attempts": 1,
+        "job_id": JobId(new_id()),
+        "run_id": RunId(new_id()),
+        "key": key,
+        "kind": JobKind.SHELL,
+        "state": state,
+        "needs": list(needs),
+        "timeout_seconds": 60,
+        "max_attempts": 1,
     }
     return ShownJob(**(values | fields))
 
