@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dev test check format bench chaos migrate migrate-down migrate-create generate lock compose-env containers clean
+.PHONY: help setup demo up dev test check format bench chaos fuzz migrate migrate-down migrate-create generate lock compose-env containers clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -49,6 +49,9 @@ format: setup ## Format the code
 
 bench: setup ## Measure, and print a table
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+fuzz: setup ## Throw thousands of requests at the API, and hold the answers against its OpenAPI document
+	@$(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 chaos: setup ## The tests that kill processes
 	@$(BIN)/python -m pytest tests/chaos $(ARGS)

@@ -35,7 +35,7 @@ class GivenCommand(msgspec.Struct, frozen=True):
     command_id: CommandId
 
 
-@post("/runs/{run:str}/cancel", guards=[require_developer], tags=["runs"], responses=_RESPONSES)
+@post("/runs/{run:str}/cancel", status_code=202, guards=[require_developer], tags=["runs"], responses=_RESPONSES)
 async def cancel_run(
     *, run: RunInPath, data: JSONBody[Reason | None] = None, resources: FromResources, actor: FromActor
 ) -> Response[GivenCommand]:
@@ -43,7 +43,7 @@ async def cancel_run(
     return _accepted(await ask_to_cancel_run(resources.pool, run, actor, data))
 
 
-@post("/runs/{run:str}/rerun", guards=[require_developer], tags=["runs"], responses=_RESPONSES)
+@post("/runs/{run:str}/rerun", status_code=202, guards=[require_developer], tags=["runs"], responses=_RESPONSES)
 async def rerun_run(
     *, run: RunInPath, data: JSONBody[Reason | None] = None, resources: FromResources, actor: FromActor
 ) -> Response[GivenCommand]:
@@ -51,7 +51,7 @@ async def rerun_run(
     return _accepted(await ask_to_rerun(resources.pool, run, actor, data))
 
 
-@post("/jobs/{job:str}/cancel", guards=[require_developer], tags=["jobs"], responses=_RESPONSES)
+@post("/jobs/{job:str}/cancel", status_code=202, guards=[require_developer], tags=["jobs"], responses=_RESPONSES)
 async def cancel_job(
     *, job: JobInPath, data: JSONBody[Reason | None] = None, resources: FromResources, actor: FromActor
 ) -> Response[GivenCommand]:

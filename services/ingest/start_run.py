@@ -36,6 +36,7 @@ class RequestedRun(msgspec.Struct, frozen=True):
 
 @post(
     "/pipelines/{pipeline:str}/runs",
+    status_code=202,
     guards=[require_developer],
     tags=["runs"],
     responses=problem_responses(400, 401, 403, 404, 422, 503),

@@ -55,7 +55,7 @@ class Bench:
 
     def sql(self, statement: LiteralString, *arguments: object) -> list[tuple[Any, ...]]:
         """Run one statement; returns its rows."""
-        cursor = self._connection.execute(statement, arguments)
+        cursor = self._connection.execute(statement, arguments or None)
         return cursor.fetchall() if cursor.description else []
 
     def set_server(self, setting: str, value: str | None) -> None:

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import httpx
 
@@ -22,10 +24,10 @@ class EngineError(RuntimeError):
     """A command of Docker's failed; the message is its own."""
 
 
-def run(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> str:
+def run(*arguments: str | Path, folder: Path = ROOT, environment: Mapping[str, str] | None = None) -> str:
     """Run a command; returns what it printed. Raises `EngineError`."""
     done = subprocess.run(
-        arguments, cwd=ROOT, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
+        arguments, cwd=folder, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise EngineError(f"{' '.join(map(str, arguments))}:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
@@ -54,24 +56,39 @@ def inspect(container: str, template: str) -> str:
 
 
 class Compose:
-    """One project of Compose, described by `files`."""
+    """One project of Compose, described by `files` in `root`."""
 
-    def __init__(self, project: str, folder: Path, images: Mapping[str, str], *files: str) -> None:
-        self.project = project
+    def __init__(self, folder: Path, images: Mapping[str, str], *files: str, root: Path = ROOT) -> None:
+        self.project = f"howdah-test-{uuid4().hex[:8]}"
         self.url = f"http://127.0.0.1:{free_port()}"
         env_file = folder / "env"
         mine = f"HOWDAH_PORT={self.url.rpartition(':')[2]}\nHOWDAH_URL={self.url}\n"
         env_file.write_text(mine + fill_in((ROOT / ".env.example").read_text(), mine))
         self._environment = {**images, "HOST_ADDRESS": host_address(), "HOWDAH_VERSION": "test"}
+        self._root = root
         self._command = (
             *compose_command(),
-            *("--project-name", project, "--env-file", str(env_file)),
+            *("--project-name", self.project, "--env-file", str(env_file)),
             *(part for file in files for part in ("--file", file)),
         )
 
     def __call__(self, *arguments: str) -> str:
         """Run a command of Compose; returns what it printed. Raises `EngineError`."""
-        return run(*self._command, *arguments, environment=self._environment)
+        return run(*self._command, *arguments, folder=self._root, environment=self._environment)
+
+    @contextmanager
+    def up(self) -> Iterator[None]:
+        """Build the images, start everything and wait until it is ready; then stop it, and leave nothing behind."""
+        try:
+            self("up", "--build", "--detach")
+            self.wait_until("ingest is ready", self.is_ready)
+            yield
+            self("stop")
+            statuses = {inspect(container, "{{.Name}} {{.State.ExitCode}}") for container in self.containers()}
+            assert all(status.endswith(" 0") for status in statuses), statuses
+        finally:
+            self("down", "--volumes", "--remove-orphans")
+        assert self.left_behind() == []
 
     def containers(self, service: str | None = None) -> list[str]:
         """Return the ids of a service's containers, or of all; stopped ones, too."""

@@ -1,15 +1,14 @@
-"""One project of Compose for the session, built from docker-compose.yml, and gone without a trace afterwards."""
+"""One project of Compose for the session, built from docker-compose.yml."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from deploy.embedded.stack import ROOT
 from deploy.embedded.target import run_target
-from tests.containers.compose import Compose, EngineError, compose_command, host_address, inspect, run
+from tests.containers.compose import Compose, EngineError, compose_command, host_address, run
 from tests.containers.world import World, serve_git
 
 FILES = ("docker-compose.yml", "tests/containers/docker-compose.test.yml")
@@ -36,17 +35,9 @@ def images() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def compose(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
-    project = Compose(f"howdah-test-{uuid4().hex[:8]}", tmp_path_factory.mktemp("compose"), images, *FILES)
-    try:
-        project("up", "--build", "--detach")
-        project.wait_until("ingest is ready", project.is_ready)
+    project = Compose(tmp_path_factory.mktemp("compose"), images, *FILES)
+    with project.up():
         yield project
-        project("stop")
-        statuses = {inspect(container, "{{.Name}} {{.State.ExitCode}}") for container in project.containers()}
-        assert all(status.endswith(" 0") for status in statuses), statuses
-    finally:
-        project("down", "--volumes", "--remove-orphans")
-    assert project.left_behind() == []
 
 
 @pytest.fixture(scope="session")

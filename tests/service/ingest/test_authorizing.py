@@ -133,23 +133,29 @@ async def test_every_route_has_exactly_the_guard_that_is_meant(database: TestDat
     assert found == EXPECTED
 
 
-async def test_every_route_turns_away_who_may_not(door: Door) -> None:
+async def test_every_route_turns_away_who_may_not(shared_door: Door) -> None:
     """The table above, asked over the wire: nobody, nonsense, and each role."""
-    async with httpx.AsyncClient(base_url=door.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
         for route, needed in EXPECTED.items():
             method, path = route.split(" ")
             if needed.startswith("page"):
                 continue
             stranger = await client.request(method, filled(path))
             assert (stranger.status_code, stranger.headers["www-authenticate"]) == (401, 'Bearer realm="howdah"'), route
-            for nonsense in ("Bearer x", "Bearer", "Basic eA==", f"Bearer {door.tokens['admin'][:-1]}0", "Bearer é"):
+            for nonsense in (
+                "Bearer x",
+                "Bearer",
+                "Basic eA==",
+                f"Bearer {shared_door.tokens['admin'][:-1]}0",
+                "Bearer é",
+            ):
                 answer = await client.request(method, filled(path), headers=[(b"authorization", nonsense.encode())])
                 assert answer.status_code == 401, (route, nonsense)
             for role in ROLES:
                 if "/stream/" in path and ROLES.index(role) >= ROLES.index(needed):
                     continue  # it would stream
                 answer = await client.request(
-                    method, filled(path), headers={"authorization": f"Bearer {door.tokens[role]}"}
+                    method, filled(path), headers={"authorization": f"Bearer {shared_door.tokens[role]}"}
                 )
                 if ROLES.index(role) < ROLES.index(needed):
                     assert answer.status_code == 403, (route, role)
@@ -196,17 +202,17 @@ async def session_of(door: Door, role: str) -> Session:
     return begin_session(TokenId(UUID(door.tokens[role].split("_")[1])))
 
 
-async def test_a_cookie_reads_but_does_not_write_on_the_api(door: Door) -> None:
-    headers = cookie_of(await session_of(door, "admin"))
-    async with httpx.AsyncClient(base_url=door.url, trust_env=False) as client:
+async def test_a_cookie_reads_but_does_not_write_on_the_api(shared_door: Door) -> None:
+    headers = cookie_of(await session_of(shared_door, "admin"))
+    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
         assert (await client.get("/api/v1/runs", headers=headers)).status_code == 200
         answer = await client.post("/api/v1/tokens", headers=headers, json={"name": "evil", "role": "admin"})
         assert (answer.status_code, answer.json()["type"]) == (403, "urn:howdah:problem:cookie-reads-only")
 
 
 @pytest.mark.parametrize("way", ["expired", "other key", "garbage", "altered", "empty"])
-async def test_a_cookie_that_we_did_not_seal_or_that_is_over_opens_nothing(door: Door, way: str) -> None:
-    session = await session_of(door, "admin")
+async def test_a_cookie_that_we_did_not_seal_or_that_is_over_opens_nothing(shared_door: Door, way: str) -> None:
+    session = await session_of(shared_door, "admin")
     sealed = cookie_of(session)["cookie"]
     cookie = {
         "expired": cookie_of(Session(session.token_id, time.time() - 1, session.csrf))["cookie"],
@@ -215,7 +221,7 @@ async def test_a_cookie_that_we_did_not_seal_or_that_is_over_opens_nothing(door:
         "altered": sealed[:-4] + ("AAAA" if sealed[-4:] != "AAAA" else "BBBB"),
         "empty": f"{COOKIE_NAME}=",
     }[way]
-    async with httpx.AsyncClient(base_url=door.url, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
         assert (await client.get("/api/v1/runs", headers={"cookie": cookie})).status_code == 401
         assert (await client.get("/runs", headers={"cookie": cookie})).headers["location"].startswith("/login")
 
@@ -237,27 +243,27 @@ async def test_signing_in_sets_a_cookie_that_scripts_and_other_sites_cannot_use(
 @pytest.mark.parametrize(
     "next_page", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
 )
-async def test_signing_in_leads_to_no_other_site(door: Door, next_page: str) -> None:
-    async with httpx.AsyncClient(base_url=door.url, trust_env=False) as client:
-        answer = await client.post("/login", data={"token": door.tokens["viewer"], "next": next_page})
+async def test_signing_in_leads_to_no_other_site(shared_door: Door, next_page: str) -> None:
+    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
+        answer = await client.post("/login", data={"token": shared_door.tokens["viewer"], "next": next_page})
         assert (answer.status_code, answer.headers["location"]) == (303, "/runs")
 
 
-async def test_a_wrong_token_signs_nobody_in(door: Door) -> None:
-    async with httpx.AsyncClient(base_url=door.url, trust_env=False) as client:
+async def test_a_wrong_token_signs_nobody_in(shared_door: Door) -> None:
+    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
         answer = await client.post("/login", data={"token": "hwd_x_y"})
         assert answer.status_code == 401
         assert "set-cookie" not in answer.headers
         assert "does not hold" in answer.text
         refused = await client.post(
-            "/login", data={"token": door.tokens["viewer"]}, headers={"sec-fetch-site": "cross-site"}
+            "/login", data={"token": shared_door.tokens["viewer"]}, headers={"sec-fetch-site": "cross-site"}
         )
         assert refused.status_code == 403
 
 
-async def test_every_form_needs_the_csrf_of_its_own_session(door: Door) -> None:
-    session, other = await session_of(door, "developer"), await session_of(door, "developer")
-    async with httpx.AsyncClient(base_url=door.url, trust_env=False) as client:
+async def test_every_form_needs_the_csrf_of_its_own_session(shared_door: Door) -> None:
+    session, other = await session_of(shared_door, "developer"), await session_of(shared_door, "developer")
+    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
         for route, guard in EXPECTED.items():
             method, path = route.split(" ")
             if not guard.startswith("page") or method != "POST":
@@ -269,25 +275,25 @@ async def test_every_form_needs_the_csrf_of_its_own_session(door: Door) -> None:
             assert allowed.status_code in (303, 404), path
 
 
-async def test_pages_send_strangers_to_sign_in_and_developers_only_may_press(door: Door) -> None:
-    viewer = await session_of(door, "viewer")
-    async with httpx.AsyncClient(base_url=door.url, trust_env=False) as client:
+async def test_pages_send_strangers_to_sign_in_and_developers_only_may_press(shared_door: Door) -> None:
+    viewer = await session_of(shared_door, "viewer")
+    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
         for route, guard in EXPECTED.items():
             method, path = route.split(" ")
             if not guard.startswith("page"):
                 continue
             answer = await client.request(method, filled(path), data={} if method == "POST" else None)
             assert (answer.status_code, answer.headers["location"].split("?")[0]) == (303, "/login"), route
-            bearer: dict[str, Any] = {"authorization": f"Bearer {door.tokens['admin']}"}
+            bearer: dict[str, Any] = {"authorization": f"Bearer {shared_door.tokens['admin']}"}
             assert (await client.request(method, filled(path), headers=bearer)).status_code == 303, route
             if guard == "page developer":
                 answer = await client.post(filled(path), headers=cookie_of(viewer), data={"csrf": viewer.csrf})
                 assert answer.status_code == 403, route
 
 
-async def test_signing_out_takes_the_cookie_away(door: Door) -> None:
-    session = await session_of(door, "viewer")
-    async with httpx.AsyncClient(base_url=door.url, trust_env=False) as client:
+async def test_signing_out_takes_the_cookie_away(shared_door: Door) -> None:
+    session = await session_of(shared_door, "viewer")
+    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
         answer = await client.post("/logout", headers=cookie_of(session), data={"csrf": session.csrf})
         assert (answer.status_code, answer.headers["location"]) == (303, "/login")
         assert "max-age=0" in answer.headers["set-cookie"].lower()

@@ -1,7 +1,6 @@
 """The log of one job as events: all of it, once, in order, on any replica, then `end`."""
 
 import anyio
-import pytest
 
 from services.executor.finish_jobs import AttemptEnd
 from services.ingest.watch_logs import LogWatch
@@ -223,15 +222,14 @@ async def test_the_stream_of_a_deleted_job_ends(door: Door, engine: Engine) -> N
         assert [event.name for event in await ears.rest()] == ["end"]
 
 
-@pytest.mark.parametrize("last_id", ["1", "x-y", "1-2-3", "-1-0", f"{2**40}-1", f"1-{2**70}", "1-é"])
-async def test_a_bad_last_event_id_is_refused(door: Door, engine: Engine, last_id: str) -> None:
+async def test_a_bad_last_event_id_is_refused(door: Door, engine: Engine) -> None:
     scribe = await start_scribe(engine)
-    for path in (scribe.path, "/api/v1/stream/logs", "/api/v1/stream/events"):
-        if path != scribe.path and last_id == f"{2**40}-1":
-            continue  # transaction ids may be as great
-        async with door.client() as client:
-            answer = await client.get(path, params={"after": last_id})
-        assert answer.status_code == 422, path
+    async with door.client() as client:
+        for path in (scribe.path, "/api/v1/stream/logs", "/api/v1/stream/events"):
+            for last_id in ("1", "x-y", "1-2-3", "-1-0", f"1-{2**70}", "1-é"):
+                assert (await client.get(path, params={"after": last_id})).status_code == 422, path
+        # Transaction ids may be as great, epochs may not.
+        assert (await client.get(scribe.path, params={"after": f"{2**40}-1"})).status_code == 422
 
 
 async def test_the_stream_of_an_unknown_job_is_a_404(door: Door) -> None:

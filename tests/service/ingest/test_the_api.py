@@ -104,14 +104,14 @@ async def test_a_git_credential_is_sealed_and_shown_to_nobody(door: Door) -> Non
     ],
 )
 async def test_a_bad_pipeline_is_told_by_field_and_leaves_nothing(
-    door: Door, changes: dict[str, Any], field: str
+    shared_door: Door, changes: dict[str, Any], field: str
 ) -> None:
-    body = {"name": "app", "repository_url": "https://github.com/you/app.git", **changes}
-    answer = await door.post("/api/v1/pipelines", body)
+    body = {"name": "other", "repository_url": "https://github.com/you/app.git", **changes}
+    answer = await shared_door.post("/api/v1/pipelines", body)
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["errors"][0]["field"] == field
-    assert door.sql("select count(*) from pipeline") == [(0,)]
+    assert shared_door.sql("select count(*) from pipeline") == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ async def test_a_bad_pipeline_is_told_by_field_and_leaves_nothing(
     [(b"", 422), (b"{", 400), (b"null", 422), (b"[]", 422), (b'"x"', 422), (b"{}", 422), (b'{"name":"\xff"}', 400),
      (b'{"name":"\\ud800"}', 400), (b"[" * 200_000, 400), (b"NaN", 400), (b"x" * (2 * 1024 * 1024), 413)],
 )  # fmt: skip
-async def test_a_body_that_is_no_json_object_is_the_senders_fault(door: Door, body: bytes, status: int) -> None:
-    async with door.client() as client:
+async def test_a_body_that_is_no_json_object_is_the_senders_fault(shared_door: Door, body: bytes, status: int) -> None:
+    async with shared_door.client() as client:
         answer = await client.post("/api/v1/pipelines", content=body)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -180,11 +180,10 @@ async def test_a_run_is_started_by_hand(door: Door) -> None:
         ({"what": 1}, "what"),
     ],
 )
-async def test_a_bad_order_for_a_run_is_told_by_field(door: Door, body: dict[str, Any], field: str) -> None:
-    await door.add_pipeline()
-    answer = await door.post("/api/v1/pipelines/app/runs", body)
+async def test_a_bad_order_for_a_run_is_told_by_field(shared_door: Door, body: dict[str, Any], field: str) -> None:
+    answer = await shared_door.post("/api/v1/pipelines/app/runs", body)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
-    assert door.sql("select count(*) from run") == [(0,)]
+    assert shared_door.sql("select count(*) from run") == [(0,)]
 
 
 async def test_pages_of_runs_are_stable_while_runs_come_in(door: Door) -> None:
@@ -272,8 +271,8 @@ async def test_runs_are_filtered_by_pipeline_and_state(door: Door) -> None:
         ("/api/v1/stream/events?run=x", 422),
     ],
 )
-async def test_bad_addresses_get_a_problem_document_and_never_a_500(door: Door, path: str, status: int) -> None:
-    answer = await door.get(path)
+async def test_bad_addresses_get_a_problem_document_and_never_a_500(shared_door: Door, path: str, status: int) -> None:
+    answer = await shared_door.get(path)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
@@ -282,8 +281,8 @@ async def test_bad_addresses_get_a_problem_document_and_never_a_500(door: Door, 
     assert {"type", "title", "detail", "errors"} <= problem.keys()
 
 
-async def test_a_method_that_is_not_known_is_a_405(door: Door) -> None:
-    answer = await door.delete("/api/v1/runs")
+async def test_a_method_that_is_not_known_is_a_405(shared_door: Door) -> None:
+    answer = await shared_door.delete("/api/v1/runs")
     assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
 
 
@@ -349,11 +348,11 @@ async def test_commands_are_rows_that_the_scheduler_applies(door: Door, engine: 
     assert kinds == ["cancel_job", "cancel_run", "rerun_run"]
 
 
-@pytest.mark.parametrize("why", [7, "a\0b", "x" * 201, "two\nlines"])
-async def test_a_reason_is_one_line(door: Door, engine: Engine, why: object) -> None:
+async def test_a_reason_is_one_line(door: Door, engine: Engine) -> None:
     scribe = await start_scribe(engine)
-    answer = await door.post(f"/api/v1/jobs/{scribe.job.job_id}/cancel", {"why": why})
-    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "why")
+    for why in (7, "a\0b", "x" * 201, "two\nlines"):
+        answer = await door.post(f"/api/v1/jobs/{scribe.job.job_id}/cancel", {"why": why})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "why")
 
 
 async def test_a_channel_shows_its_secret_once_and_its_address_never(door: Door) -> None:
@@ -400,10 +399,10 @@ async def test_a_channel_shows_its_secret_once_and_its_address_never(door: Door)
     ],
 )
 async def test_a_bad_channel_is_told_by_field(
-    door: Door, changes: dict[str, Any], status: int, field: str | None
+    shared_door: Door, changes: dict[str, Any], status: int, field: str | None
 ) -> None:
     body = {"name": "chat", "kind": "webhook", "url": "https://x.org/", "events": ["run.failed"], **changes}
-    answer = await door.post("/api/v1/channels", body)
+    answer = await shared_door.post("/api/v1/channels", body)
     assert answer.status_code == status, answer.text
     assert [error["field"] for error in answer.json()["errors"]] == ([field] if field else [])
 
@@ -419,8 +418,8 @@ async def test_a_bad_channel_is_told_by_field(
         ({"expires_at": "soon"}, "expires_at"),
     ],
 )
-async def test_a_bad_token_order_is_told_by_field(door: Door, changes: dict[str, Any], field: str) -> None:
-    answer = await door.post("/api/v1/tokens", {"name": "bob", "role": "viewer", **changes})
+async def test_a_bad_token_order_is_told_by_field(shared_door: Door, changes: dict[str, Any], field: str) -> None:
+    answer = await shared_door.post("/api/v1/tokens", {"name": "bob", "role": "viewer", **changes})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field), answer.text
 
 
@@ -447,7 +446,7 @@ async def test_a_database_that_is_away_is_a_503_and_says_when_to_come_back(datab
         assert (await door.get("/ready", role=None)).status_code == 200
 
 
-async def test_every_answer_carries_the_constant_headers(door: Door) -> None:
+async def test_every_answer_carries_the_constant_headers(shared_door: Door) -> None:
     for path in (
         "/health",
         "/runs",
@@ -458,7 +457,7 @@ async def test_every_answer_carries_the_constant_headers(door: Door) -> None:
         "/openapi.json",
         "/static/howdah.css",
     ):
-        headers = (await door.get(path, role=None)).headers
+        headers = (await shared_door.get(path, role=None)).headers
         assert "default-src 'none'" in headers["content-security-policy"], path
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
@@ -466,8 +465,8 @@ async def test_every_answer_carries_the_constant_headers(door: Door) -> None:
         assert headers["referrer-policy"] == "same-origin"
 
 
-async def test_the_openapi_document_is_complete(door: Door) -> None:
-    document = (await door.get("/openapi.json", role=None)).json()
+async def test_the_openapi_document_is_complete(shared_door: Door) -> None:
+    document = (await shared_door.get("/openapi.json", role=None)).json()
     assert document["openapi"].startswith("3.1")
     assert "/api/v1/stream/logs/{job}" in document["paths"]
     assert document["paths"]["/api/v1/runs"]["get"]["security"] == [{"bearer": []}]
@@ -477,12 +476,12 @@ async def test_the_openapi_document_is_complete(door: Door) -> None:
             problem = operation["responses"].get("422", {}).get("content", {})
             if problem:
                 assert list(problem) == ["application/problem+json"]
-    page = await door.get("/docs", role=None)
+    page = await shared_door.get("/docs", role=None)
     assert page.status_code == 200
     assert "http" not in page.text.replace("http-equiv", "")
     for name in ("swagger-ui.css", "swagger-ui-bundle.js"):
-        assert (await door.get(f"/docs/{name}", role=None)).status_code == 200
-    assert (await door.get("/docs/..%2Fcore.py", role=None)).status_code == 404
+        assert (await shared_door.get(f"/docs/{name}", role=None)).status_code == 200
+    assert (await shared_door.get("/docs/..%2Fcore.py", role=None)).status_code == 404
 
 
 def test_the_public_address_is_made_up_of_where_we_listen() -> None:
