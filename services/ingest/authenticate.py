@@ -11,6 +11,7 @@ import msgspec
 from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.di import NamedDependency, Provide
+from litestar.exceptions import NotAuthorizedException
 from litestar.handlers import BaseRouteHandler
 from litestar.params import SkipValidation
 
@@ -46,8 +47,8 @@ else:
     FromActor = NamedDependency[SkipValidation[Actor]]
 
 
-class SignInNeeded(Exception):  # noqa: N818 - not an error: the page sends its reader to sign in
-    """Nobody is signed in on this browser."""
+class SignInNeeded(NotAuthorizedException):
+    """Nobody is signed in on this browser: not an error, the page sends its reader to sign in."""
 
 
 def provide_actor() -> Provide:

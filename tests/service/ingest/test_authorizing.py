@@ -4,7 +4,6 @@ import time
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
@@ -135,7 +134,7 @@ async def test_every_route_has_exactly_the_guard_that_is_meant(database: TestDat
 
 async def test_every_route_turns_away_who_may_not(shared_door: Door) -> None:
     """The table above, asked over the wire: nobody, nonsense, and each role."""
-    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
+    async with shared_door.client(None) as client:
         for route, needed in EXPECTED.items():
             method, path = route.split(" ")
             if needed.startswith("page"):
@@ -169,7 +168,7 @@ async def test_a_revoked_token_opens_nothing_and_ends_its_sessions(door: Door) -
     headers = {"authorization": f"Bearer {issued['token']}"}
     sealer = Sealer(parse_keys([SEALING_KEY]))
     cookies = {COOKIE_NAME: seal_session(sealer, begin_session(TokenId(UUID(issued["token_id"]))))}
-    async with httpx.AsyncClient(base_url=door.url, trust_env=False) as client:
+    async with door.client(None) as client:
         assert (await client.get("/api/v1/runs", headers=headers)).status_code == 200
         assert (
             await client.get("/api/v1/runs", headers={"cookie": f"{COOKIE_NAME}={cookies[COOKIE_NAME]}"})
@@ -204,7 +203,7 @@ async def session_of(door: Door, role: str) -> Session:
 
 async def test_a_cookie_reads_but_does_not_write_on_the_api(shared_door: Door) -> None:
     headers = cookie_of(await session_of(shared_door, "admin"))
-    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
+    async with shared_door.client(None) as client:
         assert (await client.get("/api/v1/runs", headers=headers)).status_code == 200
         answer = await client.post("/api/v1/tokens", headers=headers, json={"name": "evil", "role": "admin"})
         assert (answer.status_code, answer.json()["type"]) == (403, "urn:howdah:problem:cookie-reads-only")
@@ -221,7 +220,7 @@ async def test_a_cookie_that_we_did_not_seal_or_that_is_over_opens_nothing(share
         "altered": sealed[:-4] + ("AAAA" if sealed[-4:] != "AAAA" else "BBBB"),
         "empty": f"{COOKIE_NAME}=",
     }[way]
-    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
+    async with shared_door.client(None) as client:
         assert (await client.get("/api/v1/runs", headers={"cookie": cookie})).status_code == 401
         assert (await client.get("/runs", headers={"cookie": cookie})).headers["location"].startswith("/login")
 
@@ -230,7 +229,7 @@ async def test_signing_in_sets_a_cookie_that_scripts_and_other_sites_cannot_use(
     for public_url, secure in (("", False), ("https://ci.example.org", True)):
         async with (
             open_door(database, public_url=public_url) as door,
-            httpx.AsyncClient(base_url=door.url, trust_env=False) as client,
+            door.client(None) as client,
         ):
             answer = await client.post("/login", data={"token": door.tokens["viewer"], "next": "/runs?state=failed"})
             assert (answer.status_code, answer.headers["location"]) == (303, "/runs?state=failed")
@@ -244,13 +243,13 @@ async def test_signing_in_sets_a_cookie_that_scripts_and_other_sites_cannot_use(
     "next_page", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)"]
 )
 async def test_signing_in_leads_to_no_other_site(shared_door: Door, next_page: str) -> None:
-    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
+    async with shared_door.client(None) as client:
         answer = await client.post("/login", data={"token": shared_door.tokens["viewer"], "next": next_page})
         assert (answer.status_code, answer.headers["location"]) == (303, "/runs")
 
 
 async def test_a_wrong_token_signs_nobody_in(shared_door: Door) -> None:
-    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
+    async with shared_door.client(None) as client:
         answer = await client.post("/login", data={"token": "hwd_x_y"})
         assert answer.status_code == 401
         assert "set-cookie" not in answer.headers
@@ -263,7 +262,7 @@ async def test_a_wrong_token_signs_nobody_in(shared_door: Door) -> None:
 
 async def test_every_form_needs_the_csrf_of_its_own_session(shared_door: Door) -> None:
     session, other = await session_of(shared_door, "developer"), await session_of(shared_door, "developer")
-    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
+    async with shared_door.client(None) as client:
         for route, guard in EXPECTED.items():
             method, path = route.split(" ")
             if not guard.startswith("page") or method != "POST":
@@ -277,7 +276,7 @@ async def test_every_form_needs_the_csrf_of_its_own_session(shared_door: Door) -
 
 async def test_pages_send_strangers_to_sign_in_and_developers_only_may_press(shared_door: Door) -> None:
     viewer = await session_of(shared_door, "viewer")
-    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
+    async with shared_door.client(None) as client:
         for route, guard in EXPECTED.items():
             method, path = route.split(" ")
             if not guard.startswith("page"):
@@ -293,7 +292,7 @@ async def test_pages_send_strangers_to_sign_in_and_developers_only_may_press(sha
 
 async def test_signing_out_takes_the_cookie_away(shared_door: Door) -> None:
     session = await session_of(shared_door, "viewer")
-    async with httpx.AsyncClient(base_url=shared_door.url, trust_env=False) as client:
+    async with shared_door.client(None) as client:
         answer = await client.post("/logout", headers=cookie_of(session), data={"csrf": session.csrf})
         assert (answer.status_code, answer.headers["location"]) == (303, "/login")
         assert "max-age=0" in answer.headers["set-cookie"].lower()

@@ -1,7 +1,10 @@
 """Pipelines, runs, jobs, channels, commands: what the API promises, and how it says no."""
 
+from collections.abc import Awaitable
 from typing import Any
 
+import anyio
+import httpx
 import psycopg
 import pytest
 
@@ -431,13 +434,20 @@ async def test_a_database_that_is_away_is_a_503_and_says_when_to_come_back(datab
             admin.execute(f"alter database {database.name} with allow_connections false".encode())
             admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [database.name])
             try:
-                ready = await door.get("/ready", role=None)
-                health = await door.get("/health", role=None)
-                answers = [await door.get("/api/v1/runs"), await door.push(github_push())]
+                assert (await door.get("/health", role=None)).status_code == 200
+                answers: list[httpx.Response] = []
+
+                async def keep(request: Awaitable[httpx.Response]) -> None:
+                    answers.append(await request)
+
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(keep, door.get("/ready", role=None))
+                    tasks.start_soon(keep, door.get("/api/v1/runs"))
+                    tasks.start_soon(keep, door.push(github_push()))
             finally:
                 admin.execute(f"alter database {database.name} with allow_connections true".encode())
-        assert health.status_code == 200
-        for answer in (ready, *answers):
+        assert len(answers) == 3
+        for answer in answers:
             assert answer.status_code == 503, answer.text
             assert answer.headers["retry-after"]
             assert answer.headers["content-type"] == "application/problem+json"

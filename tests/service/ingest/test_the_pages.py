@@ -25,7 +25,7 @@ class Browser:
         self._headers = {"cookie": f"{COOKIE_NAME}={cookie}", "accept": "text/html"}
 
     async def get(self, path: str, status: int = 200) -> str:
-        async with httpx.AsyncClient(base_url=self._door.url, headers=self._headers, trust_env=False) as client:
+        async with self._door.client(None, **self._headers) as client:
             answer = await client.get(path)
         assert answer.status_code == status, answer.text
         assert answer.headers["content-type"].startswith("text/html")
@@ -36,7 +36,7 @@ class Browser:
         return answer.text
 
     async def press(self, path: str) -> httpx.Response:
-        async with httpx.AsyncClient(base_url=self._door.url, headers=self._headers, trust_env=False) as client:
+        async with self._door.client(None, **self._headers) as client:
             return await client.post(path, data={"csrf": self.session.csrf})
 
 

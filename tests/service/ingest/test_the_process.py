@@ -13,7 +13,7 @@ import pytest
 
 from deploy.embedded.postgres import free_port
 from tests.database import TestDatabase
-from tests.service.ingest.door import SEALING_KEY
+from tests.service.ingest.door import NO_TLS, SEALING_KEY
 
 ROOT = Path(__file__).parents[3]
 NO_ID = "01234567-89ab-7def-8123-456789abcdef"
@@ -41,7 +41,7 @@ def await_answer(port: int, path: str, process: "subprocess.Popen[bytes]") -> ht
     deadline = time.monotonic() + 30
     while True:
         try:
-            return httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False)
+            return httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False, verify=NO_TLS)
         except httpx.TransportError:
             assert process.poll() is None, "ingest has ended"
             assert time.monotonic() < deadline
@@ -73,7 +73,7 @@ def test_the_first_token_comes_from_the_command_line_alone_on_its_line(database:
     with ingest_process(database.dsn("ingest"), port, tmp_path / "log") as process:
         await_answer(port, "/health", process)
         headers = {"authorization": f"Bearer {printed.strip()}"}
-        answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/tokens", headers=headers, trust_env=False)
+        answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/tokens", headers=headers, trust_env=False, verify=NO_TLS)
         assert [token["role"] for token in answer.json()["tokens"]] == ["admin"]
         assert answer.json()["tokens"][0]["created_by"] == "set-up"
 
@@ -83,7 +83,9 @@ def test_sigterm_ends_streams_within_a_second_and_the_process_with_0(database: T
     port = free_port()
     with (
         ingest_process(database.dsn("ingest"), port, tmp_path / "log") as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30, trust_env=False) as client,
+        httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30, trust_env=False, verify=NO_TLS
+        ) as client,
     ):
         await_answer(port, "/health", process)
         with client.stream("GET", "/api/v1/stream/events") as stream:
@@ -101,7 +103,7 @@ def test_a_second_sigterm_ends_it_at_once(database: TestDatabase, tmp_path: Path
     port = free_port()
     with ingest_process(database.dsn("ingest"), port, tmp_path / "log") as process:
         await_answer(port, "/health", process)
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False, verify=NO_TLS) as client:
             # A request that never arrives in full would be waited for.
             def half() -> Iterator[bytes]:
                 yield b"half"
@@ -121,7 +123,7 @@ def test_nothing_listens_before_the_database_answers(database: TestDatabase, tmp
     with ingest_process("postgresql://nobody@127.0.0.1:1/none", port, tmp_path / "log") as process:
         await_line(tmp_path / "log", "waiting for the database")
         with pytest.raises(httpx.ConnectError):
-            httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False)
+            httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False, verify=NO_TLS)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
 
