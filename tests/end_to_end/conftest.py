@@ -68,7 +68,7 @@ def marked_processes() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
-    """The world of all tests; HOWDAH_TEST_WORLD makes it one without NOTIFY (`quiet`) or behind PgBouncer (`pooled`)."""
+    """The world of all tests; HOWDAH_TEST_WORLD=quiet is one without NOTIFY, `pooled` one behind PgBouncer."""
     chosen = os.environ.get("HOWDAH_TEST_WORLD", "")
     with run_world(notify=chosen != "quiet", pooled=chosen == "pooled") as running:
         yield running

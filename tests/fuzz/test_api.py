@@ -1,4 +1,4 @@
-"""Whatever is sent to the API, the answer is one that its OpenAPI document describes, and never a fault of the server."""
+"""Whatever the API is sent, its answer is one that the OpenAPI document describes, and no fault of the server."""
 
 import subprocess
 import sys
