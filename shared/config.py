@@ -6,7 +6,7 @@ separated by commas.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar, get_origin, get_type_hints
 
@@ -49,14 +49,14 @@ def load_config(
     """
     process = os.environ if environ is None else environ
     file = dotenv_values(Path(".env") if dotenv is None else dotenv)
-    settings = {**{name: value for name, value in file.items() if value is not None}, **process}
+    sources = (process, {name: value for name, value in file.items() if value is not None})
     hints = get_type_hints(config_type, include_extras=True)
     values: dict[str, object] = {}
     problems: list[str] = []
     for field in msgspec.structs.fields(config_type):
         name = PREFIX + field.name.upper()
         try:
-            text = _text_of(name, settings)
+            text = _text_of(name, sources)
             if text is not None:
                 values[field.name] = _converted(text, hints[field.name])
             elif field.required:
@@ -68,11 +68,13 @@ def load_config(
     return config_type(**values)
 
 
-def _text_of(name: str, settings: Mapping[str, str]) -> str | None:
-    if name in settings:
-        return settings[name]
-    if f"{name}_FILE" in settings:
-        return _read_file(settings[f"{name}_FILE"]).strip()
+def _text_of(name: str, sources: Sequence[Mapping[str, str]]) -> str | None:
+    """Return a setting from the first source that has it, under its own name or as a file's."""
+    for source in sources:
+        if name in source:
+            return source[name]
+        if f"{name}_FILE" in source:
+            return _read_file(source[f"{name}_FILE"]).strip()
     return None
 
 

@@ -47,4 +47,5 @@ async def claim_jobs(
         held = [holdings.add(job) for job in jobs]
     for one in held:
         start(one)
-    return 0 if held and holdings.free_slots() else jittered(_LOOK_SECONDS)
+    # Never at once: while a slot is free, nothing else was ready. What becomes ready rings, and so does a freed slot.
+    return jittered(_LOOK_SECONDS)

@@ -5,6 +5,7 @@ its pack is complete; so an id that is in an index is there with all that its pa
 """
 
 import mmap
+import os
 from pathlib import Path
 
 _MAGIC = b"\xfftOc\x00\x00\x00\x02"
@@ -22,11 +23,12 @@ def has_object(repository: Path, object_id: str) -> bool:
         return True
     wanted = bytes.fromhex(object_id)
     try:
-        indexes = [(path.stat().st_mtime_ns, path) for path in (objects / "pack").glob("*.idx")]
+        with os.scandir(objects / "pack") as entries:
+            indexes = [(entry.stat().st_mtime_ns, entry.path) for entry in entries if entry.name.endswith(".idx")]
     except OSError:
         return False
     # The commit of a new run is most likely in the newest pack.
-    return any(_index_has(path, wanted) for _, path in sorted(indexes, reverse=True))
+    return any(_index_has(Path(path), wanted) for _, path in sorted(indexes, reverse=True))
 
 
 def _index_has(path: Path, wanted: bytes) -> bool:

@@ -20,7 +20,7 @@ async def hold_lock(path: Path) -> AsyncIterator[None]:
     Within the process an event-loop lock hands it on in order; flock(2) keeps other processes out, and the
     kernel frees it when its holder dies.
     """
-    local = _local.setdefault(str(path), anyio.Lock())
+    local = _local.setdefault(str(path), anyio.Lock(fast_acquire=True))
     async with local:
         fd = _open(path)
         try:

@@ -49,6 +49,7 @@ async def run_ingest(config: IngestConfig, bound: socket.socket, stop: Stop) -> 
                     stop=stop,
                 )
             )
+            tasks.start_soon(resources.push_desk.run)
             tasks.start_soon(_end_streams, resources)
             logger.info("listening", extra={"address": config.listen_address, "port": bound.getsockname()[1]})
             await serve_http(create_app(resources), bound, stop, trust_proxy=config.trust_proxy)

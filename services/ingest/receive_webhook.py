@@ -1,6 +1,6 @@
 """`POST /webhooks/{pipeline}`: a signed push becomes a delivery and a run, committed before the answer.
 
-The hot path is one remembered read and one statement; nothing but this file stands between the server and it.
+The hot path is one remembered read and one statement, which is shared with the calls that wait beside it.
 """
 
 import time
@@ -10,12 +10,12 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.params import PathParameter
 
+from services.ingest.accept_pushes import PushOrder
 from services.ingest.describe_push import Ignored, Push
 from services.ingest.find_webhook_target import WebhookTarget
 from services.ingest.problem_details import Problem, not_found, problem_responses
 from services.ingest.queries.receive_webhook import (
     FindDeliveryRow,
-    accept_delivery,
     find_delivery,
     ignore_delivery,
 )
@@ -26,7 +26,7 @@ from services.ingest.resources import FromResources, Resources
 from services.ingest.verify_signature import Signed, StandardHeaders, Unsigned, verify_github, verify_standard
 from services.ingest.webhook_call import Call, Signature, read_call
 from shared.db import query
-from shared.ids import DeliveryId, JobId, RunId, new_id
+from shared.ids import DeliveryId, RunId, new_id
 
 MAX_BODY_BYTES: Final = 25 * 1024 * 1024
 # Checked against when there is no such pipeline, so that the work is the same.
@@ -107,36 +107,19 @@ async def _accept(
     resources: Resources, target: WebhookTarget, call: Call, signed: Signed, push: Push
 ) -> WebhookAnswer | None:
     """Request the run; None when the pipeline has gone meanwhile."""
-    delivery_id, run_id = DeliveryId(new_id()), RunId(new_id())
-    number = await query(
-        resources.pool,
-        lambda connection: accept_delivery(
-            connection,
-            delivery_id=delivery_id,
-            pipeline_id=target.pipeline_id,
-            run_id=run_id,
-            plan_job_id=JobId(new_id()),
-            source=call.source,
-            delivery_event=call.event,
-            forge_delivery_id=call.forge_delivery_id,
-            digest=signed.digest,
-            remote_address=call.remote_address,
-            body=call.body,
-            ref=push.ref,
-            branch=push.branch,
-            commit_sha=push.commit_sha,
-            before_sha=push.before_sha,
-            title=push.title,
-            author=push.author,
-            requested_by=f"webhook:{call.source}",
-            plan_timeout_seconds=resources.config.plan_timeout_seconds,
-        ),
+    order = PushOrder(
+        delivery_id=DeliveryId(new_id()),
+        run_id=RunId(new_id()),
+        pipeline_id=target.pipeline_id,
+        digest=signed.digest,
+        call=call,
+        push=push,
     )
+    number = await resources.push_desk.accept(order)
     if number is None:
         return await _find_earlier(resources, target, signed)
-    return WebhookAnswer(
-        "accepted", delivery_id, run_id=run_id, number=number, url=f"{resources.config.base_url()}/runs/{run_id}"
-    )
+    url = f"{resources.config.base_url()}/runs/{order.run_id}"
+    return WebhookAnswer("accepted", order.delivery_id, run_id=order.run_id, number=number, url=url)
 
 
 async def _ignore(

@@ -8,6 +8,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency, Provide
 from litestar.params import SkipValidation
 
+from services.ingest.accept_pushes import PushDesk
 from services.ingest.check_token import TokenBook
 from services.ingest.config import IngestConfig
 from services.ingest.find_webhook_target import WebhookTargets
@@ -29,6 +30,7 @@ class Resources(msgspec.Struct, frozen=True):
     sealer: Sealer
     tokens: TokenBook
     targets: WebhookTargets
+    push_desk: PushDesk
     rejections: RejectionBudget
     log_watch: LogWatch
     horizon_watch: HorizonWatch
@@ -50,6 +52,7 @@ def gather_resources(config: IngestConfig, pool: Pool, stop: Stop) -> Resources:
         sealer=sealer,
         tokens=TokenBook(pool),
         targets=WebhookTargets(pool, sealer),
+        push_desk=PushDesk(pool, plan_timeout_seconds=config.plan_timeout_seconds),
         rejections=RejectionBudget(),
         log_watch=LogWatch(pool),
         horizon_watch=HorizonWatch(pool),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.rows import args_row, scalar_row
+from psycopg.rows import args_row
 
 from shared.ids import DeliveryId, JobId, PipelineId, RunId
 from shared.queries.models import DeliveryOutcome
@@ -44,80 +44,123 @@ async def read_webhook_target(conn: AsyncConnection[Any], *, name: str) -> ReadW
     return await cur.fetchone()
 
 
-ACCEPT_DELIVERY: Final = """\
--- name: AcceptDelivery
-with received as (
+ACCEPT_DELIVERIES: Final = """\
+-- name: AcceptDeliveries
+with arrived as (
+    select
+        u.delivery_id, u.pipeline_id, u.run_id, u.plan_job_id, u.source, u.event, u.forge_delivery_id, u.digest,
+        u.remote_address, u.body, u.ref, u.branch, u.commit_sha, u.before_sha, u.title, u.author, u.requested_by
+    from rows from (
+        unnest($2::uuid[]),
+        unnest($3::uuid[]),
+        unnest($4::uuid[]),
+        unnest($5::uuid[]),
+        unnest($6::text[]),
+        unnest($7::text[]),
+        unnest($8::text[]),
+        unnest($9::bytea[]),
+        unnest($10::text[]),
+        unnest($11::bytea[]),
+        unnest($12::text[]),
+        unnest($13::text[]),
+        unnest($14::text[]),
+        unnest($15::text[]),
+        unnest($16::text[]),
+        unnest($17::text[]),
+        unnest($18::text[])
+    ) as u (
+        delivery_id, pipeline_id, run_id, plan_job_id, source, event, forge_delivery_id, digest, remote_address, body,
+        ref, branch, commit_sha, before_sha, title, author, requested_by
+    )
+),
+received as (
     insert into delivery (
         id, pipeline_id, source, event, forge_delivery_id, digest, outcome, reason, remote_address, body
     )
     select
-        $11::uuid, p.id, $12::text, $13::text, $14::text,
-        $15::bytea, 'accepted', '', $16::text, $17::bytea
-    from pipeline p
-    where p.id = $18::uuid
+        a.delivery_id, p.id, a.source, a.event, nullif(a.forge_delivery_id, ''), a.digest, 'accepted', '',
+        a.remote_address, a.body
+    from arrived a
+    join pipeline p on p.id = a.pipeline_id
+    order by a.pipeline_id, a.digest
     for key share of p
     on conflict (pipeline_id, digest) where digest is not null do nothing
-    returning id, pipeline_id
+    returning id
 )
-select request_run(
-    $1::uuid, $2::uuid, r.pipeline_id, 'push', $3::text, $4::text, $5::text,
-    $6::text, $7::text, $8::text, $9::text, r.id, null,
-    $10::integer
-)::integer as number
+select
+    r.id as delivery_id,
+    request_run(
+        a.run_id, a.plan_job_id, a.pipeline_id, 'push', a.ref, nullif(a.branch, ''), a.commit_sha,
+        nullif(a.before_sha, ''), a.title, a.author, a.requested_by, r.id, null, $1::integer
+    )::integer as number
 from received r
+join arrived a on a.delivery_id = r.id
+order by a.pipeline_id, a.delivery_id
 """
 
 
-async def accept_delivery(
+class AcceptDeliveriesRow(Struct, frozen=True):
+    """Row of AcceptDeliveries."""
+
+    delivery_id: DeliveryId
+    number: int
+
+
+_make_accept_deliveries_row = args_row(AcceptDeliveriesRow)
+
+
+async def accept_deliveries(
     conn: AsyncConnection[Any],
     *,
-    run_id: RunId,
-    plan_job_id: JobId,
-    ref: str,
-    branch: str | None,
-    commit_sha: str,
-    before_sha: str | None,
-    title: str,
-    author: str,
-    requested_by: str,
     plan_timeout_seconds: int,
-    delivery_id: DeliveryId,
-    source: str,
-    delivery_event: str,
-    forge_delivery_id: str | None,
-    digest: bytes,
-    remote_address: str,
-    body: bytes,
-    pipeline_id: PipelineId,
-) -> int | None:
-    """Record a signed delivery and request its run, in one statement. Returns the run's number. No row: the same signed content
-    was received before, or the pipeline is gone. Locks: the pipeline (FOR KEY SHARE), then its run counter.
+    delivery_ids: list[DeliveryId],
+    pipeline_ids: list[PipelineId],
+    run_ids: list[RunId],
+    plan_job_ids: list[JobId],
+    sources: list[str],
+    events: list[str],
+    forge_delivery_ids: list[str],
+    digests: list[bytes],
+    remote_addresses: list[str],
+    bodies: list[bytes],
+    refs: list[str],
+    branches: list[str],
+    commit_shas: list[str],
+    before_shas: list[str],
+    titles: list[str],
+    authors: list[str],
+    requested_bys: list[str],
+) -> list[AcceptDeliveriesRow]:
+    """Record signed deliveries and request their runs, those of many calls in one statement: it is all or none. Returns the runs'
+    numbers. A delivery that is missing from the answer was received before, or its pipeline is gone.
+    Sentinels, since arrays carry no NULL here: forge_delivery_id '', branch '', before_sha '' for none.
+    Locks: the pipelines (FOR KEY SHARE), then their run counters, by id.
     """
-    cur = AsyncRawCursor(conn, row_factory=scalar_row)
+    cur = AsyncRawCursor(conn, row_factory=_make_accept_deliveries_row)
     await cur.execute(
-        ACCEPT_DELIVERY,
+        ACCEPT_DELIVERIES,
         (
-            run_id,
-            plan_job_id,
-            ref,
-            branch,
-            commit_sha,
-            before_sha,
-            title,
-            author,
-            requested_by,
             plan_timeout_seconds,
-            delivery_id,
-            source,
-            delivery_event,
-            forge_delivery_id,
-            digest,
-            remote_address,
-            body,
-            pipeline_id,
+            delivery_ids,
+            pipeline_ids,
+            run_ids,
+            plan_job_ids,
+            sources,
+            events,
+            forge_delivery_ids,
+            digests,
+            remote_addresses,
+            bodies,
+            refs,
+            branches,
+            commit_shas,
+            before_shas,
+            titles,
+            authors,
+            requested_bys,
         ),
     )
-    return await cur.fetchone()
+    return await cur.fetchall()
 
 
 IGNORE_DELIVERY: Final = """\

@@ -6,28 +6,61 @@ select
 from pipeline p
 where p.name = @name::text;
 
--- name: AcceptDelivery :one
--- Record a signed delivery and request its run, in one statement. Returns the run's number. No row: the same signed content
--- was received before, or the pipeline is gone. Locks: the pipeline (FOR KEY SHARE), then its run counter.
-with received as (
+-- name: AcceptDeliveries :many
+-- Record signed deliveries and request their runs, those of many calls in one statement: it is all or none. Returns the runs'
+-- numbers. A delivery that is missing from the answer was received before, or its pipeline is gone.
+-- Sentinels, since arrays carry no NULL here: forge_delivery_id '', branch '', before_sha '' for none.
+-- Locks: the pipelines (FOR KEY SHARE), then their run counters, by id.
+with arrived as (
+    select
+        u.delivery_id, u.pipeline_id, u.run_id, u.plan_job_id, u.source, u.event, u.forge_delivery_id, u.digest,
+        u.remote_address, u.body, u.ref, u.branch, u.commit_sha, u.before_sha, u.title, u.author, u.requested_by
+    from rows from (
+        unnest(@delivery_ids::uuid[]),
+        unnest(@pipeline_ids::uuid[]),
+        unnest(@run_ids::uuid[]),
+        unnest(@plan_job_ids::uuid[]),
+        unnest(@sources::text[]),
+        unnest(@events::text[]),
+        unnest(@forge_delivery_ids::text[]),
+        unnest(@digests::bytea[]),
+        unnest(@remote_addresses::text[]),
+        unnest(@bodies::bytea[]),
+        unnest(@refs::text[]),
+        unnest(@branches::text[]),
+        unnest(@commit_shas::text[]),
+        unnest(@before_shas::text[]),
+        unnest(@titles::text[]),
+        unnest(@authors::text[]),
+        unnest(@requested_bys::text[])
+    ) as u (
+        delivery_id, pipeline_id, run_id, plan_job_id, source, event, forge_delivery_id, digest, remote_address, body,
+        ref, branch, commit_sha, before_sha, title, author, requested_by
+    )
+),
+received as (
     insert into delivery (
         id, pipeline_id, source, event, forge_delivery_id, digest, outcome, reason, remote_address, body
     )
     select
-        @delivery_id::uuid, p.id, @source::text, @delivery_event::text, sqlc.narg('forge_delivery_id')::text,
-        @digest::bytea, 'accepted', '', @remote_address::text, @body::bytea
-    from pipeline p
-    where p.id = @pipeline_id::uuid
+        a.delivery_id, p.id, a.source, a.event, nullif(a.forge_delivery_id, ''), a.digest, 'accepted', '',
+        a.remote_address, a.body
+    from arrived a
+    join pipeline p on p.id = a.pipeline_id
+    order by a.pipeline_id, a.digest
     for key share of p
     on conflict (pipeline_id, digest) where digest is not null do nothing
-    returning id, pipeline_id
+    returning id
 )
-select request_run(
-    @run_id::uuid, @plan_job_id::uuid, r.pipeline_id, 'push', @ref::text, sqlc.narg('branch')::text, @commit_sha::text,
-    sqlc.narg('before_sha')::text, @title::text, @author::text, @requested_by::text, r.id, null,
-    @plan_timeout_seconds::integer
-)::integer as number
-from received r;
+select
+    r.id as delivery_id,
+    request_run(
+        a.run_id, a.plan_job_id, a.pipeline_id, 'push', a.ref, nullif(a.branch, ''), a.commit_sha,
+        nullif(a.before_sha, ''), a.title, a.author, a.requested_by, r.id, null, @plan_timeout_seconds::integer
+    )::integer as number
+from received r
+join arrived a on a.delivery_id = r.id
+order by a.pipeline_id, a.delivery_id;
 
 -- name: IgnoreDelivery :execrows
 -- Record a signed delivery that starts no run, and why. 0 rows: received before, or the pipeline is gone.

@@ -358,3 +358,40 @@ async def test_a_run_that_cannot_be_recorded_leaves_no_delivery(door: Door) -> N
     assert answer.status_code == 500
     assert "job" not in answer.text.replace("jobs", "")
     assert counts(door) == (0, 0, 0)
+
+
+async def test_calls_that_come_together_are_numbered_without_gaps(database: TestDatabase) -> None:
+    async with open_door(database) as one, open_door(database, one.tokens) as other:
+        for name in ("app", "other"):
+            await one.add_pipeline(name)
+        answers: list[tuple[str, httpx.Response]] = []
+
+        async def send(door: Door, pipeline: str, number: int) -> None:
+            answers.append((pipeline, await door.push(github_push(after=f"{number + 1:040x}"), pipeline=pipeline)))
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(20):
+                for pipeline in ("app", "other"):
+                    tasks.start_soon(send, one if number % 2 else other, pipeline, number)
+        for pipeline in ("app", "other"):
+            numbers = [answer.json()["number"] for name, answer in answers if name == pipeline]
+            assert sorted(numbers) == list(range(1, 21))
+        assert counts(one) == (40, 40, 40)
+
+
+async def test_a_push_that_cannot_be_recorded_spoils_it_for_no_other(door: Door) -> None:
+    await door.add_pipeline()
+    door.sql("alter table run add constraint no_evil check (title <> 'evil') not valid")
+    statuses: dict[str, list[int]] = {"good": [], "evil": []}
+
+    async def send(number: int) -> None:
+        title = "evil" if number % 5 == 0 else "good"
+        commit = {"message": title, "author": {"name": "Ann"}}
+        answer = await door.push(github_push(after=f"{number + 1:040x}", head_commit=commit))
+        statuses[title].append(answer.status_code)
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            tasks.start_soon(send, number)
+    assert statuses == {"good": [202] * 16, "evil": [500] * 4}
+    assert counts(door) == (16, 16, 16)

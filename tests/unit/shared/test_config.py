@@ -46,6 +46,14 @@ def test_the_process_goes_before_the_file(tmp_path: Path) -> None:
     assert (config.database_url, config.secret) == ("from-file", "from-process")
 
 
+def test_a_file_that_the_process_names_goes_before_the_dotenv_file(tmp_path: Path) -> None:
+    dotenv, secret = tmp_path / ".env", tmp_path / "secret"
+    dotenv.write_text("HOWDAH_DATABASE_URL=x\nHOWDAH_SECRET=from-dotenv\n")
+    secret.write_text("from the process's file")
+    config = load_config(Config, {"HOWDAH_SECRET_FILE": str(secret)}, dotenv)
+    assert config.secret == "from the process's file"
+
+
 def test_a_secret_may_come_from_a_file_or_a_descriptor(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("from a file\n")
