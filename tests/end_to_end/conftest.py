@@ -51,16 +51,16 @@ def run_world(*, notify: bool = True, pooled: bool = False) -> Iterator[World]:
             yield world
         left = [entry for entry in (folder / "executor" / "workspaces").rglob("*") if entry.is_file()]
         assert not left, f"workspaces were left behind: {left}"
-        assert not list(marked_processes()), "commands were left behind"
+        assert not list(commands_of(folder)), "commands were left behind"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def marked_processes() -> Iterator[str]:
-    """Processes that jobs have started and that still run."""
+def commands_of(folder: Path) -> Iterator[str]:
+    """Processes that jobs of this stack have started and that still run."""
     for environ in Path("/proc").glob("[0-9]*/environ"):
         try:
-            if b"HOWDAH_JOB_ID=" in environ.read_bytes() and int(environ.parent.name) != os.getpid():
+            if f"HOWDAH_WORKSPACE={folder}".encode() in environ.read_bytes():
                 yield environ.parent.name
         except OSError:
             continue
