@@ -14,11 +14,24 @@ from services.ingest.queries.rows import LogChunk
 _LONGEST: Final = 256 * 1024
 
 
-class Line(msgspec.Struct, frozen=True):
-    """A line with its newline, or a piece of a very long one. `number` is None where its head was not seen."""
+class Lines(msgspec.Struct, frozen=True):
+    """Whole lines that follow one another, or a piece of a very long one. `first` is None where a head was not seen."""
 
-    number: int | None
+    first: int | None
     data: bytes
+
+    def since(self, number: int) -> bytes:
+        """Return the lines from this number on."""
+        if number == 0:
+            return self.data
+        if self.first is None:
+            return b""
+        start = 0
+        for _ in range(max(0, number - self.first)):
+            start = self.data.find(b"\n", start) + 1
+            if not start:
+                return b""
+        return self.data[start:]
 
 
 class LineAssembler:
@@ -29,39 +42,41 @@ class LineAssembler:
         # Of each stream, the line that has begun and not ended.
         self._open: dict[int, tuple[int | None, bytearray]] = {}
 
-    def feed(self, chunk: LogChunk) -> list[Line]:
+    def feed(self, chunk: LogChunk) -> list[Lines]:
         """Return the lines that the chunk completes."""
-        lines: list[Line] = []
+        found: list[Lines] = []
         if chunk.step != self._step:
-            lines += self.finish()
+            found += self.finish()
             self._step = chunk.step
-        data = memoryview(chunk.data)
-        next_line = chunk.first_line
-        if not chunk.continues:
-            lines += self._end(chunk.stream)
-        elif chunk.stream not in self._open:
-            self._open[chunk.stream] = (None, bytearray())
-        start = 0
-        while start < len(data):
-            end = chunk.data.find(b"\n", start) + 1 or len(data)
-            if chunk.stream not in self._open:
-                self._open[chunk.stream] = (next_line, bytearray())
-                next_line += 1
-            number, begun = self._open[chunk.stream]
-            begun += data[start:end]
-            if chunk.data[end - 1 : end] == b"\n" or len(begun) > _LONGEST:
-                lines.append(Line(number, bytes(begun)))
-                if chunk.data[end - 1 : end] == b"\n":
-                    del self._open[chunk.stream]
-                else:
-                    begun.clear()
-            start = end
-        return lines
+        if chunk.continues:
+            start = self._go_on(chunk, found)
+        else:
+            found += self._end(chunk.stream)
+            start = 0
+        end = chunk.data.rfind(b"\n", start) + 1 or start
+        if end > start:
+            found.append(Lines(chunk.first_line, chunk.data[start:end]))
+        if end < len(chunk.data):
+            number = chunk.first_line + chunk.data.count(b"\n", start, end)
+            self._open[chunk.stream] = (number, bytearray(chunk.data[end:]))
+        return found
 
-    def finish(self) -> list[Line]:
+    def finish(self) -> list[Lines]:
         """Return the lines that have begun and will not go on, each with a newline."""
-        return [line for stream in list(self._open) for line in self._end(stream)]
+        return [lines for stream in list(self._open) for lines in self._end(stream)]
 
-    def _end(self, stream: int) -> list[Line]:
+    def _go_on(self, chunk: LogChunk, found: list[Lines]) -> int:
+        """Add the chunk's head to the line that is open; returns where the next line begins."""
+        number, begun = self._open.pop(chunk.stream, (None, bytearray()))
+        end = chunk.data.find(b"\n") + 1
+        begun += chunk.data[: end or len(chunk.data)]
+        if end or len(begun) > _LONGEST:
+            found.append(Lines(number, bytes(begun)))
+            begun = bytearray()
+        if not end:
+            self._open[chunk.stream] = (number, begun)
+        return end or len(chunk.data)
+
+    def _end(self, stream: int) -> list[Lines]:
         number, begun = self._open.pop(stream, (None, bytearray()))
-        return [Line(number, bytes(begun) + b"\n")] if begun else []
+        return [Lines(number, bytes(begun) + b"\n")] if begun else []

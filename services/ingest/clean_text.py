@@ -11,7 +11,7 @@ _LENGTH: Final = 200
 _READ: Final = 4000
 
 # One line of text that a person wrote: no control characters.
-LINE_PATTERN: Final = r"^[^\x00-\x1f\x7f]{1,200}\Z"
+LINE_PATTERN: Final = r"^[^\x00-\x1f\x7f]{1,200}$(?!\n)"
 Line = Annotated[str, Meta(pattern=LINE_PATTERN)]
 
 

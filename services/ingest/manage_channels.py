@@ -11,7 +11,8 @@ from litestar.params import JSONBody, PathParameter
 from msgspec import Meta
 
 from services.ingest.authenticate import FromActor, require_admin, require_viewer
-from services.ingest.manage_pipelines import Name, find_pipeline
+from services.ingest.check_pipeline import Name
+from services.ingest.manage_pipelines import find_pipeline
 from services.ingest.page_cursor import DEFAULT_LIMIT, Cursor, Limit, read_cursor, write_cursor
 from services.ingest.problem_details import Problem, bad_field, not_found, problem_responses
 from services.ingest.queries.channels import create_channel, list_channels
@@ -35,7 +36,7 @@ class NewChannel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Name
     kind: ChannelKind
-    url: Annotated[str, Meta(max_length=2000, pattern=r"^[\x21-\x7e]+\Z")]
+    url: Annotated[str, Meta(max_length=2000, pattern=r"^[\x21-\x7e]+$(?!\n)")]
     events: Annotated[list[EventName], Meta(min_length=1, max_length=20)]
     pipeline: str | None = None
 

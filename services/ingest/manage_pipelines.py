@@ -1,72 +1,42 @@
 """Pipelines: enter, list, show, change, delete. What is secret in them is sealed, and shown once, when it is made."""
 
-import re
 from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Response, delete, get, patch, post
 from litestar.params import JSONBody, PathParameter
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET
 
 from services.ingest.authenticate import FromActor, require_admin, require_viewer
-from services.ingest.describe_push import ref_fault
+from services.ingest.check_pipeline import (
+    NewPipeline,
+    PipelineChanges,
+    check_paths,
+    checked_secret,
+    repository_key,
+)
 from services.ingest.find_webhook_target import PIPELINE_NAME
-from services.ingest.normalize_repository import BadRepositoryError, normalize_repository
 from services.ingest.page_cursor import DEFAULT_LIMIT, Cursor, Limit, read_cursor, write_cursor
-from services.ingest.problem_details import Problem, bad_field, not_found, problem_responses
+from services.ingest.problem_details import Problem, not_found, problem_responses
 from services.ingest.queries.pipelines import (
     create_pipeline,
     delete_pipeline,
     get_pipeline,
     list_pipelines,
-    seal_pipeline_secrets,
     update_pipeline,
 )
-from services.ingest.queries.receive_webhook import read_webhook_target
 from services.ingest.queries.rows import Pipeline
 from services.ingest.resources import FromResources, Resources
-from services.ingest.seal_secrets import GitCredential, seal_credential
+from services.ingest.seal_again import seal_again
+from services.ingest.seal_secrets import seal_credential
 from services.ingest.verify_signature import make_secret
 from shared.db import Connection, in_transaction, query
 from shared.ids import PipelineId, new_id
 from shared.queries.audit import record_event
-from shared.sealed_values import git_credential_of, webhook_secret_of
-from shared.sign_webhook import signing_key
+from shared.sealed_values import webhook_secret_of
 
 PipelineInPath = Annotated[str, PathParameter(description="The pipeline's name.")]
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}\Z")]
-Secret = Annotated[str, Meta(min_length=16, max_length=256, pattern=r"^[\x21-\x7e]+\Z")]
-BranchName = Annotated[str, Meta(min_length=1, max_length=200)]
-FilePath = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
-VariableName = Annotated[str, Meta(max_length=200, pattern=r"^[A-Za-z_][A-Za-z0-9_]*\Z")]
-VariableValue = Annotated[str, Meta(max_length=32_768, pattern=r"^[^\x00]*\Z")]
-Variables = Annotated[dict[VariableName, VariableValue], Meta(max_length=200)]
-
 _RESPONSES: Final = problem_responses(400, 401, 403, 404, 409, 422, 503)
-_UPWARDS: Final = re.compile(r"(?:^|/)\.\.(?:/|$)")
-
-
-class NewPipeline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A pipeline to enter. Without a webhook secret, one is made."""
-
-    name: Name
-    repository_url: str
-    default_branch: BranchName = "main"
-    file_path: FilePath = ".howdah.yml"
-    env: Variables = {}
-    webhook_secret: Secret | None = None
-    git_credential: GitCredential | None = None
-
-
-class PipelineChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to change; what is left out stays. A `git_credential` of null takes it away."""
-
-    repository_url: str | UnsetType = UNSET
-    default_branch: BranchName | UnsetType = UNSET
-    file_path: FilePath | UnsetType = UNSET
-    env: Variables | UnsetType = UNSET
-    webhook_secret: Secret | UnsetType = UNSET
-    git_credential: GitCredential | UnsetType | None = UNSET
 
 
 class EnteredPipeline(Pipeline, frozen=True, kw_only=True):
@@ -88,9 +58,9 @@ async def enter_pipeline(
     data: JSONBody[NewPipeline], resources: FromResources, actor: FromActor
 ) -> Response[EnteredPipeline]:
     """Enter a pipeline. The answer shows its webhook secret, this once."""
-    key = _repository_key(resources, data.repository_url)
-    _check_paths(data.default_branch, data.file_path)
-    secret = make_secret() if data.webhook_secret is None else _checked_secret(data.webhook_secret)
+    key = repository_key(resources.config, data.repository_url)
+    check_paths(data.default_branch, data.file_path)
+    secret = make_secret() if data.webhook_secret is None else checked_secret(data.webhook_secret)
     pipeline_id = PipelineId(new_id())
     sealer = resources.sealer
 
@@ -147,10 +117,10 @@ async def change_pipeline(
     """Change what is given of a pipeline. Runs that exist go on as they were requested."""
     checked_name(pipeline)
     given = {field: value for field, value in msgspec.structs.asdict(data).items() if value is not UNSET}
-    key = _repository_key(resources, given["repository_url"]) if "repository_url" in given else None
-    _check_paths(given.get("default_branch"), given.get("file_path"))
+    key = repository_key(resources.config, given["repository_url"]) if "repository_url" in given else None
+    check_paths(given.get("default_branch"), given.get("file_path"))
     if "webhook_secret" in given:
-        _checked_secret(given["webhook_secret"])
+        checked_secret(given["webhook_secret"])
 
     async def change(connection: Connection) -> Pipeline | None:
         # First, since it locks the row: two changes at once must not undo each other's secrets.
@@ -166,7 +136,7 @@ async def change_pipeline(
         if changed is None:
             return None
         if given.keys() & {"webhook_secret", "git_credential"}:
-            await _seal_again(connection, resources, pipeline, data)
+            await seal_again(connection, resources.sealer, pipeline, data)
         await _record(
             connection, "pipeline.updated", actor.name, changed.pipeline_id, {"name": pipeline, "fields": sorted(given)}
         )
@@ -214,59 +184,6 @@ def checked_name(name: str) -> str:
     if not PIPELINE_NAME.fullmatch(name):
         raise not_found("pipeline of that name")
     return name
-
-
-async def _seal_again(connection: Connection, resources: Resources, name: str, changes: PipelineChanges) -> None:
-    """Replace the secrets that are given, and seal the others again: both are under one key."""
-    kept = await read_webhook_target(connection, name=name)
-    if kept is None:
-        raise not_found("pipeline of that name")
-    sealer, pipeline_id = resources.sealer, kept.pipeline_id
-    purpose = webhook_secret_of(pipeline_id)
-    secret = (
-        sealer.open(kept.sealed_webhook_secret, key_id=kept.key_id, purpose=purpose)
-        if isinstance(changes.webhook_secret, UnsetType)
-        else changes.webhook_secret.encode()
-    )
-    if not isinstance(changes.git_credential, UnsetType):
-        credential = seal_credential(sealer, changes.git_credential, pipeline_id)
-    elif kept.sealed_git_credential is None:
-        credential = None
-    else:
-        purpose_of_git = git_credential_of(pipeline_id)
-        opened = sealer.open(kept.sealed_git_credential, key_id=kept.key_id, purpose=purpose_of_git)
-        credential = sealer.seal(opened, purpose=purpose_of_git)
-    await seal_pipeline_secrets(
-        connection,
-        pipeline_id=pipeline_id,
-        sealed_webhook_secret=sealer.seal(secret, purpose=purpose),
-        sealed_git_credential=credential,
-        key_id=sealer.key_id,
-    )
-
-
-def _repository_key(resources: Resources, url: str) -> str:
-    try:
-        return normalize_repository(url, allow_local=resources.config.allow_local_repositories)
-    except BadRepositoryError as error:
-        raise bad_field("repository_url", str(error)) from None
-
-
-def _check_paths(branch: str | None, file_path: str | None) -> None:
-    if branch is not None and (fault := ref_fault(f"refs/heads/{branch}")):
-        raise bad_field("default_branch", fault)
-    if file_path is not None and (file_path.startswith(("/", "-")) or _UPWARDS.search(file_path)):
-        raise bad_field("file_path", "it must be a path within the repository")
-
-
-def _checked_secret(secret: str) -> str:
-    try:
-        key = signing_key(secret)
-    except ValueError as error:
-        raise bad_field("webhook_secret", str(error)) from None
-    if len(key) < 16:
-        raise bad_field("webhook_secret", "it holds fewer than 16 bytes")
-    return secret
 
 
 async def _record(

@@ -1,7 +1,6 @@
 """Errors as problem documents (RFC 9457): what was wrong, where, what to do; never a stack, never SQL."""
 
 import logging
-import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Final
@@ -18,25 +17,15 @@ from litestar.plugins.problem_details import (
 from litestar.response import Template
 from litestar.types import Scope
 
+from services.ingest.name_field import FieldError, describe_parameter
 from shared.errors import DatabaseUnavailableError
 
 logger = logging.getLogger(__name__)
 
 _TYPE_PREFIX: Final = "urn:howdah:problem:"
 _RETRY_SECONDS: Final = 5
-_PATH: Final = re.compile(r" - at `\$\.?(.*?)`$")
-_NAMED_FIELD: Final = re.compile(r"Object (missing required|contains unknown) field `(.+)`")
-# Litestar tells the name of a handler's parameter, which is not always what it is called in the address.
-_PARAMETERS: Final = {"run_state": "state", "next_page": "next"}
 # Paths whose callers are programs, whatever they say they accept.
 _FOR_PROGRAMS: Final = ("/api/", "/webhooks/")
-
-
-class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field of the request."""
-
-    field: str
-    message: str
 
 
 class ProblemDocument(msgspec.Struct, frozen=True):
@@ -101,13 +90,6 @@ def bad_field(field: str, message: str) -> Problem:
     return Problem(422, "bad-field", f"The field `{field}` is wrong: {message}.", errors=[FieldError(field, message)])
 
 
-def describe_validation(error: msgspec.ValidationError) -> FieldError:
-    """Return which field of a document is wrong, and how, in msgspec's words."""
-    text = str(error)
-    path = _PATH.search(text)
-    return _name_field(path.group(1) if path else "", text[: path.start()] if path else text)
-
-
 def problem_details_plugin() -> ProblemDetailsPlugin:
     """Return the plugin that turns every exception of a request into a problem document."""
     return ProblemDetailsPlugin(
@@ -125,7 +107,7 @@ def _from_http(error: HTTPException) -> Problem:
     if isinstance(error, Problem):
         return error
     if isinstance(error, ValidationException):
-        errors = [_field_error(entry) for entry in error.extra or []]
+        errors = [describe_parameter(entry) for entry in error.extra or []]
         told = "; ".join(f"`{entry.field}`: {entry.message}" for entry in errors)
         return Problem(422, "bad-request", f"The request is not valid. {told}", errors=errors)
     status = HTTPStatus(error.status_code)
@@ -140,23 +122,6 @@ _DETAILS: Final = {
     HTTPStatus.METHOD_NOT_ALLOWED: "This address does not know that method.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this address takes.",
 }
-
-
-def _field_error(entry: Any) -> FieldError:
-    message = str(entry.get("message", "is not valid"))
-    if message == "'data'":  # what Litestar says of an empty body
-        return FieldError("body", "Expected a JSON object, got nothing")
-    key = str(entry.get("key", "")).removeprefix("data").removeprefix(".")
-    return _name_field(_PARAMETERS.get(key, key), message)
-
-
-def _name_field(path: str, message: str) -> FieldError:
-    """Return the error of a field; of one that is missing or unknown, msgspec names only what it should be in."""
-    named = _NAMED_FIELD.fullmatch(message)
-    if named is None:
-        return FieldError(path or "body", message)
-    fault = "it is missing" if named[1].startswith("missing") else "there is no such field"
-    return FieldError(f"{path}.{named[2]}" if path else named[2], fault)
 
 
 def _from_outage(_: DatabaseUnavailableError) -> Problem:

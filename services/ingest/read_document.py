@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 import msgspec
 from litestar import Request
 
-from services.ingest.problem_details import Problem, describe_validation
+from services.ingest.name_field import describe_validation
+from services.ingest.problem_details import Problem
 
 Document = TypeVar("Document")
 

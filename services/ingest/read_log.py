@@ -1,6 +1,6 @@
 """The log of one attempt: `/api/v1/jobs/{job}/log` as text, whole or its last lines; `…/log/raw` as its bytes came."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from typing import Annotated, Final
 
@@ -8,7 +8,7 @@ from litestar import get
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import Stream
 
-from services.ingest.assemble_lines import Line, LineAssembler
+from services.ingest.assemble_lines import LineAssembler, Lines
 from services.ingest.authenticate import require_viewer
 from services.ingest.problem_details import not_found, problem_responses
 from services.ingest.queries.logs import read_log_chunks
@@ -115,12 +115,11 @@ async def _lines(
 ) -> AsyncIterator[bytes]:
     assembler = LineAssembler()
 
-    def shown(lines: list[Line]) -> bytes:
-        wanted = [line for line in lines if not first_line or (line.number or 0) >= first_line]
-        return "".join(strip_ansi(decode(line.data)) for line in wanted).encode()
+    def shown(found: Iterable[Lines]) -> bytes:
+        return strip_ansi(decode(b"".join(lines.since(first_line) for lines in found))).encode()
 
     async for chunks in _pages(pool, job_id, attempt, cursor):
-        if text := b"".join(shown(assembler.feed(chunk)) for chunk in chunks):
+        if text := shown(lines for chunk in chunks for lines in assembler.feed(chunk)):
             yield text
     yield shown(assembler.finish())
 

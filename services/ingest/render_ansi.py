@@ -11,11 +11,13 @@ Span = tuple[str, str]
 # Control sequences, operating system commands and the like (until BEL or ST), and two-character escapes.
 _ESCAPE: Final = re.compile(
     r"\x1b\[([0-9:;<=>?]*)([ -/]*)([@-~])"
-    r"|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)"
+    r"|\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\)"
     r"|\x1b[ -/]*[0-Z\\^-~]"
 )
 # The beginning of a sequence whose end is in the next chunk; bounded, so that no text is kept back for ever.
-_UNFINISHED: Final = re.compile(r"\x1b(?:\[[0-9:;<=>?]{0,64}[ -/]{0,8}|[\]PX^_][^\x07\x1b]{0,512}\x1b?|[ -/]{0,8})?\Z")
+_UNFINISHED: Final = re.compile(
+    r"\x1b(?:\[[0-9:;<=>?]{0,64}[ -/]{0,8}|[\]PX^_][^\x07\x1b\n]{0,512}\x1b?|[ -/]{0,8})?\Z"
+)
 _OTHER_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _COLORS: Final = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _ATTRIBUTES: Final = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "strike"}

@@ -10,7 +10,7 @@ from shared.sealed_values import StoredGitCredential, git_credential_of
 from shared.sealing import Sealer
 
 # What git's credential protocol can carry: one line each.
-_OneLine = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
+_OneLine = Annotated[str, Meta(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]+$(?!\n)")]
 
 
 class GitCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -63,6 +63,7 @@ create table run (
 );
 
 create index run_newest on run (created_at desc, id desc);
+create index run_newest_of_pipeline on run (pipeline_id, created_at desc, id desc);
 
 -- migrate:down
 

@@ -13,7 +13,7 @@ create table log_chunk (
     step smallint not null,
     -- 0: Howdah itself, 1: stdout, 2: stderr.
     stream smallint not null check (stream between 0 and 2),
-    -- Number, from 0, of the line in the attempt's log that this chunk begins in.
+    -- Number, from 0, in the attempt's log, of the first line that begins in this chunk.
     first_line bigint not null,
     -- Whether the first line goes on from an earlier chunk of the same stream.
     continues boolean not null,

@@ -32,7 +32,7 @@ FIGURES: Final[dict[str, Callable[[Bench], Outcome]]] = {
     "runs": measure_runs,
     "webhook-rate": measure_webhook_rate,
 }
-_LEAST_WIDTH: Final = 150
+_LEAST_WIDTH: Final = 160
 
 
 def main(names: list[str]) -> int:

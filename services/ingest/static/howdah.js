@@ -33,6 +33,47 @@ function tick() {
   }
 }
 
+// ---- streams --------------------------------------------------------------------------------------------------
+
+// An EventSource that is open while its tab is looked at: a browser has few connections for all tabs of a site.
+// It goes on after the last event it has heard, as a browser does by itself when it was cut off.
+class Stream {
+  constructor(url, lastId, handlers) {
+    this.url = url;
+    this.lastId = lastId;
+    this.handlers = handlers;
+    this.over = false;
+    document.addEventListener("visibilitychange", () => this.adjust());
+    addEventListener("pagehide", () => this.close());
+    this.adjust();
+  }
+
+  adjust() {
+    if (document.hidden) this.close();
+    else if (!this.source && !this.over) this.open();
+  }
+
+  open() {
+    this.source = new EventSource(this.lastId ? `${this.url}&after=${this.lastId}` : this.url);
+    for (const [name, handle] of Object.entries(this.handlers)) {
+      this.source.addEventListener(name, (heard) => {
+        if (heard.lastEventId) this.lastId = heard.lastEventId;
+        handle(heard, this.source);
+      });
+    }
+  }
+
+  close() {
+    this.source?.close();
+    this.source = null;
+  }
+
+  end() {
+    this.over = true;
+    this.close();
+  }
+}
+
 // ---- what has changed -----------------------------------------------------------------------------------------
 
 let refreshing = false;
@@ -73,13 +114,11 @@ function place(element) {
 }
 
 function watch(live) {
-  const about = live.dataset.run ? `&run=${live.dataset.run}` : "";
-  const events = new EventSource(`/api/v1/stream/events?after=${live.dataset.after}${about}`);
+  const about = live.dataset.run ? `run=${live.dataset.run}` : "";
   let waiting = null;
-  events.onmessage = () => {
-    waiting ??= setTimeout(() => { waiting = null; refresh(live); }, REFRESH_MILLISECONDS);
-  };
-  addEventListener("pagehide", () => events.close());
+  new Stream(`/api/v1/stream/events?${about}`, live.dataset.after, {
+    message: () => { waiting ??= setTimeout(() => { waiting = null; refresh(live); }, REFRESH_MILLISECONDS); },
+  });
   addEventListener("pageshow", (shown) => { if (shown.persisted) location.reload(); });
 }
 
@@ -108,21 +147,24 @@ class Log {
     this.connect();
   }
 
-  // The browser comes back by itself, with the id of the last event it has seen.
   connect() {
     this.say("connecting …");
-    this.source = new EventSource(this.element.dataset.source);
-    this.source.onopen = () => this.say("live");
-    this.source.onerror = () => this.say(this.source.readyState === EventSource.CLOSED ? "cut off: load the page again" : "connecting again …");
-    this.source.onmessage = (message) => {
-      if (!this.queue.length) requestAnimationFrame(() => this.flush());
-      this.queue.push(JSON.parse(message.data));
-    };
-    this.source.addEventListener("end", (message) => {
-      this.source.close();
-      this.ended = true;
-      const { state } = JSON.parse(message.data);
-      requestAnimationFrame(() => { this.flush(); this.say(this.lines ? `complete: the job ${state === "succeeded" ? state : `is ${state}`}` : "the job wrote nothing"); });
+    const stream = new Stream(this.element.dataset.source, null, {
+      open: () => this.say("live"),
+      error: (_, source) => this.say(source.readyState === EventSource.CLOSED ? "cut off: load the page again" : "connecting again …"),
+      message: (heard) => {
+        if (!this.queue.length) requestAnimationFrame(() => this.flush());
+        this.queue.push(JSON.parse(heard.data));
+      },
+      end: (heard) => {
+        stream.end();
+        const { state } = JSON.parse(heard.data);
+        requestAnimationFrame(() => {
+          this.flush();
+          this.ended = true;
+          this.say(this.lines ? `complete: the job ${state === "succeeded" ? state : `is ${state}`}` : "the job wrote nothing");
+        });
+      },
     });
   }
 

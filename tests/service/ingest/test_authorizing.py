@@ -132,6 +132,11 @@ async def test_every_route_has_exactly_the_guard_that_is_meant(database: TestDat
     assert found == EXPECTED
 
 
+def altered(token: str) -> str:
+    """The token with another last digit."""
+    return token[:-1] + ("0" if token[-1] != "0" else "1")
+
+
 async def test_every_route_turns_away_who_may_not(shared_door: Door) -> None:
     """The table above, asked over the wire: nobody, nonsense, and each role."""
     async with shared_door.client(None) as client:
@@ -145,7 +150,7 @@ async def test_every_route_turns_away_who_may_not(shared_door: Door) -> None:
                 "Bearer x",
                 "Bearer",
                 "Basic eA==",
-                f"Bearer {shared_door.tokens['admin'][:-1]}0",
+                f"Bearer {altered(shared_door.tokens['admin'])}",
                 "Bearer é",
             ):
                 answer = await client.request(method, filled(path), headers=[(b"authorization", nonsense.encode())])

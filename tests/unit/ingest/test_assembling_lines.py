@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.executor.cut_chunks import ChunkCutter
-from services.ingest.assemble_lines import Line, LineAssembler
+from services.ingest.assemble_lines import LineAssembler
 from services.ingest.queries.rows import LogChunk
 
 STREAMS = {"howdah": 0, "stdout": 1, "stderr": 2}
@@ -46,28 +46,38 @@ def expected_lines(writes: list[tuple[str, int, str]]) -> list[str]:
     return sorted(line for text in texts.values() for line in text.removesuffix("\n").split("\n") if text)
 
 
+def numbered(chunks: list[LogChunk]) -> list[tuple[int | None, bytes]]:
+    """Return each line with its number."""
+    assembler = LineAssembler()
+    found = [lines for chunk in chunks for lines in assembler.feed(chunk)] + assembler.finish()
+    return [
+        (None if lines.first is None else lines.first + offset, line)
+        for lines in found
+        for offset, line in enumerate(lines.data.splitlines(keepends=True))
+    ]
+
+
 @given(WRITES, st.booleans())
 def test_every_line_comes_once_and_whole(writes: list[tuple[str, int, str]], take_each: bool) -> None:
-    assembler = LineAssembler()
-    lines: list[Line] = []
-    for chunk in chunks_of(writes, take_each=take_each):
-        lines += assembler.feed(chunk)
-    lines += assembler.finish()
-    assert all(line.data.endswith(b"\n") for line in lines)
-    assert sorted(line.data.decode().removesuffix("\n") for line in lines) == expected_lines(writes)
-    assert sorted(line.number for line in lines if line.number is not None) == list(range(len(lines)))
+    lines = numbered(chunks_of(writes, take_each=take_each))
+    assert all(line.endswith(b"\n") for _, line in lines)
+    assert sorted(line.decode().removesuffix("\n") for _, line in lines) == expected_lines(writes)
+    assert sorted(number for number, _ in lines if number is not None) == list(range(len(lines)))
 
 
 @given(WRITES, st.data())
 def test_from_any_chunk_on_the_numbers_are_the_same(writes: list[tuple[str, int, str]], data: st.DataObject) -> None:
     """Reading may begin in the middle: a line whose head was not seen has no number."""
     chunks = chunks_of(writes, take_each=True)
-
-    def numbered(some: list[LogChunk]) -> dict[int, bytes]:
-        assembler = LineAssembler()
-        lines = [line for chunk in some for line in assembler.feed(chunk)] + assembler.finish()
-        return {line.number: line.data for line in lines if line.number is not None}
-
     start = data.draw(st.integers(0, len(chunks)))
-    partial = numbered(chunks[start:])
-    assert partial.items() <= numbered(chunks).items()
+    partial = {(number, line) for number, line in numbered(chunks[start:]) if number is not None}
+    assert partial <= set(numbered(chunks))
+
+
+@given(WRITES, st.integers(0, 30))
+def test_lines_from_a_number_on(writes: list[tuple[str, int, str]], number: int) -> None:
+    chunks = chunks_of(writes, take_each=False)
+    assembler = LineAssembler()
+    found = [lines for chunk in chunks for lines in assembler.feed(chunk)] + assembler.finish()
+    kept = b"".join(lines.since(number) for lines in found)
+    assert kept == b"".join(line for own, line in numbered(chunks) if own is not None and own >= number)

@@ -16,10 +16,11 @@ from services.ingest.clean_text import first_line
 from services.ingest.describe_push import commit_fault, ref_fault
 from services.ingest.explain_wait import explain_wait
 from services.ingest.limit_rejections import RejectionBudget
+from services.ingest.name_field import describe_validation
 from services.ingest.order_jobs import order_jobs
 from services.ingest.page_cursor import NEWEST, TimeKey, read_cursor, write_cursor
 from services.ingest.page_filters import as_duration, as_mark
-from services.ingest.problem_details import Problem, describe_validation
+from services.ingest.problem_details import Problem
 from services.ingest.queries.jobs import ExplainReadyRow
 from services.ingest.queries.rows import Job
 from services.ingest.recent_values import RecentValues
