@@ -10,7 +10,7 @@ from tests.bench.outcome import Line, Outcome, at_most, compare, subtract, summa
 from tests.bench.send_push import send_push, write_push
 from tests.bench.work_by_hand import HandWorker
 
-_ROUNDS: Final = 32
+_ROUNDS: Final = 40
 # Each is pushed to every few seconds only: what ingest remembers of a pipeline is forgotten in between.
 _PIPELINES: Final = 4
 _COMMAND: Final = "date +%s.%N"
