@@ -8,12 +8,12 @@ import anyio
 
 from services.notifier.config import NotifierConfig
 from services.notifier.deliver_notification import Means
-from services.notifier.guard_address import parse_networks
-from services.notifier.resolve_target import HostLookup
 from services.notifier.run_notifier import run_notifier
 from shared.db import open_pool
 from shared.listen import run_listener
 from shared.loop import Bell
+from shared.outgoing.guard_address import parse_networks
+from shared.outgoing.resolve_target import HostLookup
 from shared.run_service import read_config, run_service
 from shared.schema_version import check_schema
 from shared.sealing import Sealer, parse_keys

@@ -9,15 +9,16 @@ import msgspec
 
 from services.notifier.compose_message import UnsignableError, compose_message
 from services.notifier.explain_answer import explain_answer
-from services.notifier.guard_address import Network
 from services.notifier.open_channel import open_channel
-from services.notifier.outcome import Answered, Failed, Outcome
 from services.notifier.plan_retry import Decision, plan_retry
 from services.notifier.queries.claim_notifications import ClaimNotificationsRow
-from services.notifier.read_url import TargetRefusedError, read_url
-from services.notifier.resolve_target import HostNotFoundError, Lookup, resolve_target
-from services.notifier.send_request import send_request
 from shared.errors import SealError
+from shared.outgoing.guard_address import Network
+from shared.outgoing.outcome import Answered, Failed, Outcome
+from shared.outgoing.reach_target import reach_target
+from shared.outgoing.read_url import TargetRefusedError, read_url
+from shared.outgoing.resolve_target import Lookup
+from shared.outgoing.send_request import Request
 from shared.queries.models import NotificationState
 from shared.sealing import Sealer
 
@@ -71,28 +72,16 @@ async def deliver_notification(claimed: ClaimNotificationsRow, means: Means, *, 
 
 async def _try(claimed: ClaimNotificationsRow, means: Means, within_seconds: float) -> tuple[str, Outcome]:
     """Return the host, as far as it is known, and the outcome."""
-    deadline = anyio.current_time() + within_seconds
-    host = ""
     try:
         channel = open_channel(claimed, means.sealer)
         message = compose_message(claimed, page_url=means.page_url, secret=channel.secret)
         target = read_url(channel.url)
-        host = target.host
-        with anyio.fail_after(within_seconds):
-            addresses = await resolve_target(target, allowed=means.allowed, lookup=means.lookup)
     except SealError as error:
-        return host, Failed(str(error))  # an operator can still bring the key back
+        return "", Failed(str(error))  # an operator can still bring the key back
     except (UnsignableError, TargetRefusedError) as error:
-        return host, Failed(str(error), for_good=True)
-    except HostNotFoundError as error:
-        return host, Failed(str(error))
-    except TimeoutError:
-        return host, Failed(f"{host} was not looked up within {within_seconds:.0f} s")
-    outcome = await send_request(
-        target,
-        addresses,
-        headers=message.headers,
-        body=message.body,
-        within_seconds=max(deadline - anyio.current_time(), 0),
+        return "", Failed(str(error), for_good=True)
+    request = Request(message.body, {"content-type": "application/json", **message.headers})
+    outcome = await reach_target(
+        target, request, allowed=means.allowed, lookup=means.lookup, within_seconds=within_seconds
     )
-    return host, outcome
+    return target.host, outcome

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from services.notifier.outcome import Answered, Outcome
+from shared.outgoing.outcome import Answered, Outcome
 from shared.queries.models import ChannelKind, NotificationState
 
 # Fifteen tries take up to 6 days, and 3 days on average.

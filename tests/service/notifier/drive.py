@@ -9,13 +9,13 @@ import anyio
 from services.notifier.claim_notifications import Limits, Slots, claim_notifications
 from services.notifier.deliver_notification import Means
 from services.notifier.finish_notifications import Finisher
-from services.notifier.guard_address import parse_networks
 from services.notifier.queries.claim_notifications import ClaimNotificationsRow
-from services.notifier.resolve_target import HostLookup, Lookup
 from services.notifier.run_notifier import deliver_and_finish, run_notifier
 from shared.db import Pool
 from shared.listen import run_listener
 from shared.loop import Bell
+from shared.outgoing.guard_address import parse_networks
+from shared.outgoing.resolve_target import HostLookup, Lookup
 from shared.stop import Stop
 from tests.service.notifier.outbox import Outbox
 

@@ -6,8 +6,8 @@ import anyio
 import pytest
 from anyio.abc import ByteStream
 
-from services.notifier.guard_address import Address
 from shared.db import Pool
+from shared.outgoing.guard_address import Address
 from tests.service.notifier.drive import look_once, make_means
 from tests.service.notifier.outbox import Outbox
 from tests.service.notifier.target import Received, respond, run_target

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from services.notifier.guard_address import Address
-from services.notifier.trust_authorities import trust_authorities
 from shared.db import Pool
+from shared.outgoing.guard_address import Address
+from shared.outgoing.trust_authorities import trust_authorities
 from tests.service.notifier.drive import look_once, make_means
 from tests.service.notifier.outbox import Outbox
 from tests.service.notifier.target import respond, run_target

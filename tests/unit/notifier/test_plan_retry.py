@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notifier.config import NotifierConfig
-from services.notifier.outcome import Answered, Failed, Outcome
 from services.notifier.plan_retry import Decision, plan_retry
+from shared.outgoing.outcome import Answered, Failed, Outcome
 from shared.queries.models import ChannelKind, NotificationState
 
 DELIVERED, PENDING, DEAD = NotificationState.DELIVERED, NotificationState.PENDING, NotificationState.DEAD

@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.notifier.read_retry_after import read_retry_after
+from shared.outgoing.read_retry_after import read_retry_after
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 

@@ -1,7 +1,7 @@
 """One request to checked addresses: HTTP/1.1, TLS verified, no redirects, no proxy, every wait bounded."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -9,23 +9,36 @@ import anyio
 import httpcore
 import msgspec
 
-from services.notifier.describe_failure import describe_failure
-from services.notifier.guard_address import Address
-from services.notifier.outcome import Answered, Failed, Outcome
-from services.notifier.read_retry_after import read_retry_after
-from services.notifier.read_url import Target
-from services.notifier.trust_authorities import trust_authorities
+from shared.outgoing.describe_failure import describe_failure
+from shared.outgoing.guard_address import Address
+from shared.outgoing.outcome import Answered, Failed, Outcome
+from shared.outgoing.read_retry_after import read_retry_after
+from shared.outgoing.read_url import Target
+from shared.outgoing.trust_authorities import trust_authorities
 from shared.schema_version import CODE_VERSION
 
 logger = logging.getLogger(__name__)
 
 _CONNECT_SECONDS: Final = 5.0
 _MOST_ADDRESSES: Final = 3
-# Of an answer, only its beginning is of interest, and only if it comes at once.
-_MOST_BODY_BYTES: Final = 64 * 1024
-_BODY_SECONDS: Final = 2.0
+# What follows from the target and the connection, and is not the caller's to say.
+_OURS: Final = frozenset({"host", "content-length", "connection"})
+# Without a body, these say so (RFC 9110, section 8.6).
+_EXPECT_BODY: Final = frozenset({"POST", "PUT", "PATCH"})
 
 _SocketOptions = Iterable[httpcore.SOCKET_OPTION]
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What is sent, and how much of the answer is of interest."""
+
+    body: bytes = b""
+    # They go before ours, whatever their case, except for those that the connection needs.
+    headers: Mapping[str, str] = {}
+    method: str = "POST"
+    # Of the answer's body: how much is kept, and how long it is waited for.
+    most_body_bytes: int = 64 * 1024
+    body_seconds: float = 2.0
 
 
 class _CheckedAddresses(httpcore.AsyncNetworkBackend):
@@ -56,12 +69,11 @@ class _CheckedAddresses(httpcore.AsyncNetworkBackend):
 async def send_request(
     target: Target,
     addresses: Sequence[Address],
+    request: Request,
     *,
-    headers: Mapping[str, str],
-    body: bytes,
     within_seconds: float,
 ) -> Outcome:
-    """POST `body` as JSON; never raises for what the target does."""
+    """Send once; never raises for what the target does."""
     answered: Answered | None = None
     try:
         with anyio.move_on_after(within_seconds):
@@ -72,10 +84,10 @@ async def send_request(
                     network_backend=_CheckedAddresses(addresses),
                 ) as connection,
                 connection.stream(
-                    "POST",
+                    request.method,
                     _wire_url(target),
-                    headers=_headers(target, headers, body),
-                    content=body,
+                    headers=_headers(target, request),
+                    content=request.body or None,
                     extensions={
                         "timeout": {
                             "connect": _CONNECT_SECONDS,
@@ -85,8 +97,10 @@ async def send_request(
                     },
                 ) as response,
             ):
-                answered = Answered(response.status, _retry_after(response))
-                answered = msgspec.structs.replace(answered, body=await _read_beginning(response))
+                headers = tuple(_decoded(response.headers))
+                answered = Answered(response.status, _retry_after(headers), headers=headers)
+                body, complete = await _read_beginning(response, request)
+                answered = msgspec.structs.replace(answered, body=body, complete=complete)
     except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
         return answered or Failed(describe_failure(error))
     except Exception as error:  # noqa: BLE001 - a hostile target must not end the process through a fault in a library
@@ -104,32 +118,39 @@ def _wire_url(target: Target) -> httpcore.URL:
     )
 
 
-def _headers(target: Target, headers: Mapping[str, str], body: bytes) -> list[tuple[bytes, bytes]]:
-    all_headers = {
-        "Host": target.authority(),
-        "User-Agent": f"Howdah/{CODE_VERSION}",
-        "Accept": "*/*",
-        "Accept-Encoding": "identity",  # nothing to unpack, hence nothing that unpacks to gigabytes
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        "Connection": "close",
-        **headers,
+def _headers(target: Target, request: Request) -> list[tuple[bytes, bytes]]:
+    headers = {
+        "host": target.authority(),
+        "user-agent": f"Howdah/{CODE_VERSION}",
+        "accept": "*/*",
+        "accept-encoding": "identity",  # nothing to unpack, hence nothing that unpacks to gigabytes
     }
-    return [(name.encode(), value.encode()) for name, value in all_headers.items()]
+    headers |= {name.lower(): value for name, value in request.headers.items() if name.lower() not in _OURS}
+    headers["connection"] = "close"
+    if request.body or request.method in _EXPECT_BODY:
+        headers["content-length"] = str(len(request.body))
+    return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
-def _retry_after(response: httpcore.Response) -> float | None:
-    for name, value in response.headers:
-        if name.lower() == b"retry-after":
-            return read_retry_after(value.decode("latin-1"), datetime.now(UTC))
-    return None
+def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[str, str]]:
+    for name, value in headers:
+        yield name.decode("latin-1").lower(), value.decode("latin-1")
 
 
-async def _read_beginning(response: httpcore.Response) -> bytes:
+def _retry_after(headers: Iterable[tuple[str, str]]) -> float | None:
+    value = next((value for name, value in headers if name == "retry-after"), None)
+    return None if value is None else read_retry_after(value, datetime.now(UTC))
+
+
+async def _read_beginning(response: httpcore.Response, request: Request) -> tuple[bytes, bool]:
+    """Return the body's beginning, and whether that is all of it."""
     beginning = bytearray()
-    with anyio.move_on_after(_BODY_SECONDS):
+    complete = False
+    with anyio.move_on_after(request.body_seconds):
         async for piece in response.aiter_stream():
             beginning += piece
-            if len(beginning) >= _MOST_BODY_BYTES:
+            if len(beginning) > request.most_body_bytes:
                 break
-    return bytes(beginning[:_MOST_BODY_BYTES])
+        else:
+            complete = True
+    return bytes(beginning[: request.most_body_bytes]), complete

@@ -4,10 +4,10 @@ from ipaddress import ip_address
 
 import pytest
 
-from services.notifier.guard_address import Address, parse_networks, why_refused
-from services.notifier.read_url import TargetRefusedError, read_url
-from services.notifier.resolve_target import HostLookup, HostNotFoundError, resolve_target
 from shared.errors import ConfigurationError
+from shared.outgoing.guard_address import Address, parse_networks, why_refused
+from shared.outgoing.read_url import TargetRefusedError, read_url
+from shared.outgoing.resolve_target import HostLookup, HostNotFoundError, resolve_target
 
 REFUSED = {
     "0.0.0.0": "this network",  # noqa: S104 - not bound to

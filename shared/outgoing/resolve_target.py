@@ -9,8 +9,8 @@ from typing import Final
 import anyio
 from anyio import to_thread
 
-from services.notifier.guard_address import Address, Network, why_refused
-from services.notifier.read_url import Target, TargetRefusedError
+from shared.outgoing.guard_address import Address, Network, why_refused
+from shared.outgoing.read_url import Target, TargetRefusedError
 
 Lookup = Callable[[str], Awaitable[list[Address]]]
 

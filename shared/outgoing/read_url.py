@@ -1,4 +1,4 @@
-"""Reading a channel's address: http or https, no user information, nothing that can be read in two ways."""
+"""Reading an address: http or https, no user information, nothing that can be read in two ways."""
 
 import re
 import string

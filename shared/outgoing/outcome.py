@@ -1,4 +1,4 @@
-"""What came of one try."""
+"""What came of one request."""
 
 import msgspec
 
@@ -10,10 +10,14 @@ class Answered(msgspec.Struct, frozen=True):
     retry_after_seconds: float | None = None
     # Its beginning.
     body: bytes = b""
+    # Whether that is all of it; else it was longer than what is kept, or broke off, or took too long.
+    complete: bool = False
+    # In the order in which they came, names in lower case.
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """There was no answer. The reason holds neither the message nor the address."""
+    """There was no answer. The reason holds neither the message nor the address, but its host."""
 
     reason: str
     # Whether trying again would come to the same.

@@ -1,4 +1,4 @@
-"""Whatever a target answers is an outcome, never an error that could end the notifier."""
+"""Whatever a target answers is an outcome, never an error that could end the process."""
 
 from ipaddress import ip_address
 
@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.notifier.outcome import Answered, Failed, Outcome
-from services.notifier.read_url import read_url
-from services.notifier.send_request import send_request
+from shared.outgoing.outcome import Answered, Failed, Outcome
+from shared.outgoing.read_url import read_url
+from shared.outgoing.send_request import Request, send_request
 from tests.service.notifier.target import Answer, never, respond, run_target, say
 
 NO_HTTP = Failed("the connection was closed without an answer, or the answer is not HTTP")
@@ -19,8 +19,7 @@ async def send(answer: Answer, *, within_seconds: float = 60) -> Outcome:
         return await send_request(
             read_url(target.url()),
             [ip_address("127.0.0.1")],
-            headers={"webhook-id": "x"},
-            body=b"{}",
+            Request(b"{}", {"webhook-id": "x"}),
             within_seconds=within_seconds,
         )
 
@@ -64,7 +63,10 @@ async def test_a_status_counts_whatever_follows_it(answer: bytes) -> None:
 
 async def test_of_a_long_answer_only_the_beginning_is_kept() -> None:
     outcome = await send(respond(500, {"Retry-After": "7"}, b"x" * 10_000_000))
-    assert outcome == Answered(500, 7.0, b"x" * 65_536)
+    assert isinstance(outcome, Answered)
+    assert (outcome.status, outcome.retry_after_seconds) == (500, 7.0)
+    assert outcome.body == b"x" * 65_536
+    assert not outcome.complete
 
 
 async def test_no_answer_ends_at_the_deadline() -> None:

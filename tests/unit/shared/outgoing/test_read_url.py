@@ -1,6 +1,6 @@
 import pytest
 
-from services.notifier.read_url import TargetRefusedError, read_url
+from shared.outgoing.read_url import TargetRefusedError, read_url
 
 
 @pytest.mark.parametrize(
