@@ -96,7 +96,7 @@ def test_an_answer_that_is_lost_after_the_commit_leaves_nothing_stuck(cluster: C
         cluster.wait_until("it has registered", lambda: cluster.sql("select count(*) from executor") == [(1,)])
         proxy.lose_answer_to(statement)
         run_id = pipeline.request_run()
-        assert proxy.lost.wait(20)
+        assert proxy.met.wait(20)
         assert pipeline.await_end(run_id) == "succeeded"
         assert pipeline.log(run_id, "a") == "once\n"
         assert cluster.sql("select sum(losses), sum(attempts_used) from job where run_id = %s", run_id) == [(0, 2)]
