@@ -37,7 +37,7 @@ def test_every_answer_is_one_that_the_document_describes(world: World) -> None:
         capture_output=True,
         text=True,
         check=False,
-        cwd=world.stack.state,
+        cwd=world.stack.state,  # what it remembers between runs goes there, and is gone with it
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert world.get("/ready")
