@@ -10,10 +10,10 @@ from shared.errors import DatabaseUnavailableError, SchemaMismatchError
 from shared.loop import backoff_seconds
 from shared.queries.schema import read_schema_version
 from shared.stop import Stop
+from shared.version import CODE_VERSION
 
 logger = logging.getLogger(__name__)
 
-CODE_VERSION: Final = "0.1.0"
 # The newest migration that this code relies on; a test holds it against sql/migrations.
 REQUIRED_SCHEMA: Final = "20261123001200"
 

@@ -15,7 +15,7 @@ from services.executor.queries.register_executor import register_executor
 from shared.db import Pool, query
 from shared.ids import ExecutorId, new_id
 from shared.queries.models import ExecutorState
-from shared.schema_version import CODE_VERSION
+from shared.version import CODE_VERSION
 
 logger = logging.getLogger(__name__)
 

@@ -41,7 +41,7 @@ from services.ingest.start_run import start_run
 from services.ingest.stream_all_logs import stream_all_logs
 from services.ingest.stream_events import stream_events
 from services.ingest.stream_log import stream_log
-from shared.schema_version import CODE_VERSION
+from shared.version import CODE_VERSION
 
 _STATIC: Final = Path(__file__).parent / "static"
 _API_BODY_BYTES: Final = 1024 * 1024

@@ -10,7 +10,7 @@ from litestar.template import TemplateConfig
 
 from services.ingest.authenticate import Actor
 from services.ingest.page_filters import as_clock, as_commit, as_duration, as_machine_time, as_mark
-from shared.schema_version import CODE_VERSION
+from shared.version import CODE_VERSION
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 

@@ -6,7 +6,7 @@ from litestar import Response, route
 from services.ingest.problem_details import Problem, problem_responses
 from services.ingest.resources import FromResources
 from shared.db import answers
-from shared.schema_version import CODE_VERSION
+from shared.version import CODE_VERSION
 
 _READY_SECONDS = 2.0
 

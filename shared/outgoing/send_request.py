@@ -15,7 +15,7 @@ from shared.outgoing.outcome import Answered, Failed, Outcome
 from shared.outgoing.read_retry_after import read_retry_after
 from shared.outgoing.read_url import Target
 from shared.outgoing.trust_authorities import trust_authorities
-from shared.schema_version import CODE_VERSION
+from shared.version import CODE_VERSION
 
 logger = logging.getLogger(__name__)
 
