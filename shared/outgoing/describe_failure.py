@@ -1,6 +1,7 @@
 """Why a request got no answer, without what an error may carry of the address or the answer."""
 
 import os
+import socket
 import ssl
 from collections.abc import Iterator
 
@@ -15,6 +16,8 @@ def describe_failure(error: BaseException) -> str:
                 return f"TLS: {cause.verify_message}"
             case ssl.SSLError():
                 return f"TLS: {cause.reason or type(cause).__name__}"
+            case socket.gaierror():
+                return f"the name cannot be looked up: {cause.strerror}"
             case OSError(errno=int(number)):
                 return f"no connection: {os.strerror(number)}"
     match error:
