@@ -16,7 +16,7 @@ from services.scheduler.queries.plan_run import insert_planned_jobs
 from shared.db import Pool, open_pool, query
 from shared.ids import ExecutorId, JobId, PipelineId, RunId, new_id
 from shared.job_spec import JobSpec, ShellSpec, StepSpec
-from shared.queries.models import AttemptOutcome, JobState
+from shared.queries.models import AttemptOutcome, JobKind, JobState
 from tests.database import TestDatabase
 
 SPEC: JobSpec = ShellSpec(steps=[StepSpec(name="true", run="true")])
@@ -89,7 +89,13 @@ class Engine:
         )
         return run_id, ids
 
-    async def add_executor(self, *, queues: list[str] | None = None, labels: list[str] | None = None) -> ExecutorId:
+    async def add_executor(
+        self,
+        *,
+        queues: list[str] | None = None,
+        labels: list[str] | None = None,
+        job_types: list[str] | None = None,
+    ) -> ExecutorId:
         executor_id = ExecutorId(new_id())
         await query(
             self.executor,
@@ -102,17 +108,25 @@ class Engine:
                 labels=labels or [],
                 slots=10,
                 plan_slots=10,
+                handler_slots=100,
+                job_types=job_types or [],
             ),
         )
         return executor_id
 
     async def claim(
-        self, executor_id: ExecutorId, slots: int = 10, *, queue: str = "default", labels: list[str] | None = None
+        self,
+        executor_id: ExecutorId,
+        slots: int = 10,
+        *,
+        kind: JobKind = JobKind.SHELL,
+        queue: str = "default",
+        labels: list[str] | None = None,
     ) -> list[ClaimJobsRow]:
         return await query(
             self.executor,
             lambda connection: claim_jobs(
-                connection, executor_id=executor_id, queues=[queue], slots=[slots], labels=labels or []
+                connection, executor_id=executor_id, kinds=[kind], slots=[slots], queues=[queue], labels=labels or []
             ),
         )
 
@@ -126,6 +140,7 @@ class Engine:
                 job_ids=[job.job_id],
                 epochs=[job.epoch],
                 outcomes=[end.outcome],
+                reasons=[end.reason],
                 exit_codes=[-1 if end.exit_code is None else end.exit_code],
                 errors=[end.error],
                 results=[end.result],

@@ -8,7 +8,7 @@ import logging
 import time
 from typing import Final
 
-from services.executor.hold_jobs import Holdings, Interruption
+from services.executor.hold_jobs import Custody, Interruption
 from services.executor.queries.beat_executor import beat_executor as record_beat
 from services.executor.queries.reconcile_jobs import reconcile_jobs
 from services.executor.queries.register_executor import register_executor
@@ -21,12 +21,23 @@ logger = logging.getLogger(__name__)
 
 _DOUBT_SECONDS: Final = 60.0
 _RECONCILE_SECONDS: Final = 30.0
+_PATIENCE_SECONDS: Final = 0.5
 
 
 class Membership:
     """Who this executor is in the books; a new one after every loss."""
 
-    def __init__(self, *, name: str, queues: list[str], labels: list[str], slots: int, plan_slots: int) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        queues: list[str],
+        labels: list[str],
+        slots: int,
+        plan_slots: int,
+        handler_slots: int,
+        job_types: list[str],
+    ) -> None:
         self.executor_id = ExecutorId(new_id())
         self.registered = False
         self.draining = False
@@ -35,6 +46,8 @@ class Membership:
         self._labels = labels
         self._slots = slots
         self._plan_slots = plan_slots
+        self._handler_slots = handler_slots
+        self._job_types = job_types
         self._doubted_until = 0.0
         self._reconcile_at = time.monotonic() + _RECONCILE_SECONDS
 
@@ -52,6 +65,8 @@ class Membership:
                 labels=self._labels,
                 slots=self._slots,
                 plan_slots=self._plan_slots,
+                handler_slots=self._handler_slots,
+                job_types=self._job_types,
             ),
         )
         self.registered = True
@@ -71,7 +86,7 @@ class Membership:
         self._reconcile_at = time.monotonic() + _RECONCILE_SECONDS
 
 
-async def beat_executor(pool: Pool, membership: Membership, holdings: Holdings, beat_seconds: float) -> float:
+async def beat_executor(pool: Pool, membership: Membership, custody: Custody, beat_seconds: float) -> float:
     """Beat once; returns the seconds until the next beat."""
     if not membership.registered:
         await membership.register(pool)
@@ -83,19 +98,22 @@ async def beat_executor(pool: Pool, membership: Membership, holdings: Holdings, 
     if canceled is None:
         logger.warning("declared lost: ending what runs here", extra={"executor_id": membership.executor_id})
         membership.registered = False
-        holdings.interrupt_all(Interruption.LOST)
-        await holdings.wait_until_empty()
+        custody.interrupt_all(Interruption.LOST)
+        await custody.wait_until_empty()
         return 0
-    holdings.interrupt(canceled, Interruption.CANCELED)
-    # A claim under way does not hold up the beat: then the comparison waits for the next one.
-    if membership.is_reconciling() and not holdings.books.locked():
-        async with holdings.books:
-            await _reconcile(pool, membership, holdings)
+    custody.interrupt(canceled, Interruption.CANCELED)
+    if membership.is_reconciling():
+        try:
+            async with custody.books.comparing(_PATIENCE_SECONDS):
+                await _reconcile(pool, membership, custody)
+        except TimeoutError:
+            # A claim that takes its time does not hold up the beat: the comparison waits for the next one.
+            logger.info("the books are not compared yet: a claim is under way")
     return beat_seconds
 
 
-async def _reconcile(pool: Pool, membership: Membership, holdings: Holdings) -> None:
-    held = holdings.epochs()
+async def _reconcile(pool: Pool, membership: Membership, custody: Custody) -> None:
+    held = custody.epochs()
     returned = await query(
         pool,
         lambda connection: reconcile_jobs(

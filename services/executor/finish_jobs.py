@@ -27,6 +27,8 @@ class AttemptEnd(msgspec.Struct, frozen=True):
     outcome: AttemptOutcome
     exit_code: int | None = None
     error: str = ""
+    # A code for why, where the outcome alone does not say it: `invalid_payload`, `crashed`.
+    reason: str = ""
     result: object = None
     # Seconds until the next try, for an outcome that may be tried again; negative: it may not.
     retry_in_seconds: float = NOT_RETRYABLE
@@ -85,6 +87,7 @@ class Finisher:
                 job_ids=[one.job_id for one in batch],
                 epochs=[one.epoch for one in batch],
                 outcomes=[one.end.outcome for one in batch],
+                reasons=[one.end.reason for one in batch],
                 exit_codes=[-1 if one.end.exit_code is None else one.end.exit_code for one in batch],
                 errors=[one.end.error for one in batch],
                 results=[one.end.result for one in batch],

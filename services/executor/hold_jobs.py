@@ -1,12 +1,13 @@
-"""The jobs that this executor holds: what it has claimed and not yet finished."""
+"""The commands that this executor holds: what it has claimed and not yet finished."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 
+from services.executor.keep_books import Books
 from services.executor.queries.claim_jobs import ClaimJobsRow
 from shared.ids import JobId
 from shared.loop import Bell
@@ -52,18 +53,13 @@ class HeldJob:
 
 
 class Holdings:
-    """All jobs held, and the slots that are left.
+    """All commands held, and the slots that are left."""
 
-    `books` is held during a claim, and during a comparison of the books with what is held: a job that has been
-    claimed while its answer is on the way must not be taken for one whose answer was lost.
-    """
-
-    def __init__(self, *, queues: list[str], slots: int, plan_slots: int) -> None:
+    def __init__(self, books: Books, *, slots: int, plan_slots: int) -> None:
         self._held: dict[JobId, HeldJob] = {}
-        self._queues = queues
         self._slots = slots
         self._plan_slots = plan_slots
-        self.books = anyio.Lock()
+        self.books = books
         self.slot_freed = Bell()
         self._emptied = anyio.Event()
         self._emptied.set()
@@ -71,13 +67,11 @@ class Holdings:
     def __len__(self) -> int:
         return len(self._held)
 
-    def free_slots(self) -> dict[str, int]:
-        """Return how many jobs of each queue may be claimed; plan jobs have slots of their own."""
+    def free_slots(self) -> dict[JobKind, int]:
+        """Return how many jobs of each kind may be claimed; plan jobs have slots of their own."""
         plans = sum(held.job.kind is JobKind.PLAN for held in self._held.values())
-        free = {PLAN_QUEUE: self._plan_slots - plans}
-        others = self._slots - (len(self._held) - plans)
-        free |= dict.fromkeys(self._queues, others)
-        return {queue: number for queue, number in free.items() if number > 0}
+        free = {JobKind.PLAN: self._plan_slots - plans, JobKind.SHELL: self._slots - (len(self._held) - plans)}
+        return {kind: number for kind, number in free.items() if number > 0}
 
     def add(self, job: ClaimJobsRow) -> HeldJob:
         """Take hold of a job that has just been claimed."""
@@ -114,3 +108,52 @@ class Holdings:
         """Return once nothing is held."""
         while self._held:
             await self._emptied.wait()
+
+
+class Holder(Protocol):
+    """What holds claimed jobs: the commands, or the calls of handlers."""
+
+    def __len__(self) -> int:
+        """Return how many are held."""
+
+    def epochs(self) -> dict[JobId, int]:
+        """Return the claim epoch of every held job."""
+
+    def interrupt(self, job_ids: list[JobId], why: Interruption) -> None:
+        """End those of the given jobs that are held."""
+
+    def interrupt_all(self, why: Interruption) -> None:
+        """End everything."""
+
+    async def wait_until_empty(self) -> None:
+        """Return once nothing is held."""
+
+
+class Custody:
+    """All that the books give to this executor, whatever runs it."""
+
+    def __init__(self, books: Books, holders: Sequence[Holder]) -> None:
+        self.books = books
+        self._holders = holders
+
+    def __len__(self) -> int:
+        return sum(map(len, self._holders))
+
+    def epochs(self) -> dict[JobId, int]:
+        """Return the claim epoch of every held job."""
+        return {job_id: epoch for holder in self._holders for job_id, epoch in holder.epochs().items()}
+
+    def interrupt(self, job_ids: list[JobId], why: Interruption) -> None:
+        """End those of the given jobs that are held."""
+        for holder in self._holders:
+            holder.interrupt(job_ids, why)
+
+    def interrupt_all(self, why: Interruption) -> None:
+        """End everything."""
+        for holder in self._holders:
+            holder.interrupt_all(why)
+
+    async def wait_until_empty(self) -> None:
+        """Return once nothing is held."""
+        for holder in self._holders:
+            await holder.wait_until_empty()

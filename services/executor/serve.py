@@ -12,11 +12,12 @@ from anyio.abc import TaskGroup
 
 from services.executor.append_logs import LogWriter
 from services.executor.beat_executor import Membership, beat_executor
-from services.executor.claim_jobs import claim_jobs
+from services.executor.claim_jobs import JobClaim
 from services.executor.end_processes import end_processes, find_marked
 from services.executor.finish_jobs import Finisher
-from services.executor.hold_jobs import PLAN_QUEUE, HeldJob, Holdings, Interruption
+from services.executor.hold_jobs import PLAN_QUEUE, Custody, HeldJob, Holdings, Interruption
 from services.executor.hold_state import HeldState, hold_state
+from services.executor.keep_books import Books
 from services.executor.load_definition import DefinitionLoader
 from services.executor.queries.beat_executor import leave_executor
 from services.executor.queries.register_executor import make_log_partitions
@@ -95,8 +96,12 @@ async def serve(config: Config, link: ReaperLink) -> None:
                 labels=sorted(config.labels),
                 slots=config.slots,
                 plan_slots=config.plan_slots,
+                handler_slots=0,
+                job_types=[],
             )
-            holdings = Holdings(queues=config.queues, slots=config.slots, plan_slots=config.plan_slots)
+            books = Books()
+            holdings = Holdings(books, slots=config.slots, plan_slots=config.plan_slots)
+            custody = Custody(books, [holdings])
             around = Surroundings(
                 state=state,
                 run_as=run_as,
@@ -112,7 +117,9 @@ async def serve(config: Config, link: ReaperLink) -> None:
             background.start_soon(around.writer.run)
             background.start_soon(around.finisher.run)
             background.start_soon(loader.warm)
-            await _work(config, pool, membership=membership, around=around, stop=stop, background=background)
+            await _work(
+                config, pool, membership=membership, around=around, custody=custody, stop=stop, background=background
+            )
             background.cancel_scope.cancel()
     finally:
         await loader.aclose()
@@ -126,6 +133,7 @@ async def _work(
     *,
     membership: Membership,
     around: Surroundings,
+    custody: Custody,
     stop: Stop,
     background: TaskGroup,
 ) -> None:
@@ -144,16 +152,21 @@ async def _work(
         def start(held: HeldJob) -> None:
             jobs.start_soon(run_job, held, around)
 
+        commands = JobClaim(
+            pool,
+            membership=membership,
+            queues=[*config.queues, PLAN_QUEUE],
+            labels=config.labels,
+            holdings=around.holdings,
+            start=start,
+        )
+
         async def claim() -> float:
-            if not membership.registered:
-                return 1.0
-            return await claim_jobs(
-                pool, membership=membership, labels=config.labels, holdings=around.holdings, start=start
-            )
+            return await commands.claim() if membership.registered else 1.0
 
         async def beat() -> float:
             registered = membership.registered
-            seconds = await beat_executor(pool, membership, around.holdings, config.beat_seconds)
+            seconds = await beat_executor(pool, membership, custody, config.beat_seconds)
             if membership.registered and not registered:
                 around.holdings.slot_freed.ring()
             return seconds
@@ -168,7 +181,7 @@ async def _work(
         await run_loop("claim", claim, bell=around.holdings.slot_freed, stop=stop)
         membership.draining = True
         beat_bell.ring()
-        await _drain(config, around.holdings, stop)
+        await _drain(config, custody, stop)
         jobs.cancel_scope.cancel()
         silent.request()
     if membership.registered:
@@ -178,14 +191,14 @@ async def _work(
             logger.warning("could not say goodbye; the lease will run out: %s", error)
 
 
-async def _drain(config: Config, holdings: Holdings, stop: Stop) -> None:
+async def _drain(config: Config, custody: Custody, stop: Stop) -> None:
     """Wait for what runs; hand back what takes too long, or everything at the second signal."""
-    if len(holdings):
-        logger.info("draining: %d jobs are running", len(holdings))
+    if len(custody):
+        logger.info("draining: %d jobs are running", len(custody))
     async with anyio.create_task_group() as waiting:
 
         async def end_when_empty() -> None:
-            await holdings.wait_until_empty()
+            await custody.wait_until_empty()
             waiting.cancel_scope.cancel()
 
         async def end_when_urgent() -> None:
@@ -196,11 +209,11 @@ async def _drain(config: Config, holdings: Holdings, stop: Stop) -> None:
         waiting.start_soon(end_when_urgent)
         await anyio.sleep(config.drain_seconds)
         waiting.cancel_scope.cancel()
-    if len(holdings):
-        logger.info("handing back %d jobs", len(holdings))
-        holdings.interrupt_all(Interruption.LEAVING)
+    if len(custody):
+        logger.info("handing back %d jobs", len(custody))
+        custody.interrupt_all(Interruption.LEAVING)
         with anyio.move_on_after(config.grace_seconds + _LEAVE_SECONDS):
-            await holdings.wait_until_empty()
+            await custody.wait_until_empty()
 
 
 async def _keep_partitions(pool: Pool) -> float:

@@ -30,6 +30,7 @@ class JobKind(StrEnum):
 
     PLAN = "plan"
     SHELL = "shell"
+    HANDLER = "handler"
 
 
 class JobState(StrEnum):
@@ -56,6 +57,7 @@ class AttemptOutcome(StrEnum):
     CANCELED = "canceled"
     LOST = "lost"
     HANDED_BACK = "handed_back"
+    SNOOZED = "snoozed"
 
 
 class ExecutorState(StrEnum):
@@ -73,6 +75,11 @@ class CommandKind(StrEnum):
     CANCEL_RUN = "cancel_run"
     CANCEL_JOB = "cancel_job"
     RERUN_RUN = "rerun_run"
+    REDRIVE_JOBS = "redrive_jobs"
+    DISCARD_JOBS = "discard_jobs"
+    CANCEL_JOBS = "cancel_jobs"
+    PAUSE_QUEUE = "pause_queue"
+    RESUME_QUEUE = "resume_queue"
 
 
 class ChannelKind(StrEnum):

@@ -58,7 +58,7 @@ async def test_priority_counts_and_old_jobs_are_not_starved(engine: Engine) -> N
 async def test_an_executor_gets_only_jobs_of_its_queues_and_labels(engine: Engine) -> None:
     _, ids = await engine.start_run({"plain": [], "gpu": [], "other": []})
     for key, queue, labels in (("gpu", "default", ["gpu"]), ("other", "slow", [])):
-        engine.sql("update job set lane_id = lane_of(%s, %s) where id = %s", queue, labels, ids[key])
+        engine.sql("update job set lane_id = lane_of('shell', %s, '', %s) where id = %s", queue, labels, ids[key])
     plain = await engine.add_executor()
     assert [job.key for job in await engine.claim(plain)] == ["plain"]
     with_gpu = await engine.add_executor(labels=["gpu", "linux"])

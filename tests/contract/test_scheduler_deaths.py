@@ -17,7 +17,7 @@ from services.scheduler.rescue_jobs import BeatWatch, rescue_jobs
 from shared.db import Pool, answers, open_pool, query
 from shared.errors import DatabaseUnavailableError
 from shared.ids import new_id
-from shared.queries.models import AttemptOutcome
+from shared.queries.models import AttemptOutcome, JobKind
 from tests.contract.test_settling_runs import add_channel, finish_plan
 from tests.engine import FAILED, SUCCEEDED, Engine
 
@@ -35,7 +35,7 @@ async def prepare_plan(engine: Engine) -> Duty:
 async def prepare_broken_plan(engine: Engine) -> Duty:
     engine.request_run(engine.add_pipeline())
     executor = await engine.add_executor()
-    (job,) = await engine.claim(executor, queue="plan")
+    (job,) = await engine.claim(executor, kind=JobKind.PLAN, queue="plan")
     await engine.finish(executor, job, FAILED)
     return plan_runs
 

@@ -14,7 +14,7 @@ from shared.db import in_transaction
 from shared.ids import ExecutorId, JobId, RunId, new_id
 from shared.pipeline.load import load_pipeline
 from shared.plan_result import PlanResult
-from shared.queries.models import AttemptOutcome, JobState
+from shared.queries.models import AttemptOutcome, JobKind, JobState
 from tests.engine import FAILED, SUCCEEDED, Engine
 
 
@@ -101,7 +101,7 @@ async def finish_plan(engine: Engine, source: str) -> tuple[RunId, JobId]:
     """Request a run, and finish its plan job with what this pipeline file says."""
     run_id, plan_job_id = engine.request_run(engine.add_pipeline(f"p{new_id().hex[-12:]}"))
     executor = await engine.add_executor()
-    (job,) = await engine.claim(executor, queue="plan")
+    (job,) = await engine.claim(executor, kind=JobKind.PLAN, queue="plan")
     assert job.job_id == plan_job_id
     result = PlanResult(
         commit="1" * 40, title="A title", author="Somebody", pipeline=load_pipeline(source.encode()), changed_paths=None
@@ -146,7 +146,7 @@ async def test_a_run_whose_jobs_are_all_skipped_ends(engine: Engine) -> None:
 async def test_a_broken_plan_fails_its_run_with_the_plans_own_words(engine: Engine) -> None:
     run_id, _ = engine.request_run(engine.add_pipeline())
     executor = await engine.add_executor()
-    (job,) = await engine.claim(executor, queue="plan")
+    (job,) = await engine.claim(executor, kind=JobKind.PLAN, queue="plan")
     await engine.finish(executor, job, AttemptEnd(AttemptOutcome.FAILED, error=".howdah.yml:3:1: no"))
     await plan_runs(engine.scheduler)
     assert run_state(engine, run_id) == ("failed", ".howdah.yml:3:1: no")

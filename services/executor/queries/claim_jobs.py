@@ -16,53 +16,62 @@ from shared.queries.models import JobKind
 CLAIM_JOBS: Final = """\
 -- name: ClaimJobs
 with want as (
-    select u.queue, u.slots
-    from rows from (unnest($1::text[]), unnest($2::integer[])) as u (queue, slots)
+    select u.kind, u.slots
+    from rows from (unnest($1::job_kind[]), unnest($2::integer[])) as u (kind, slots)
+),
+best as (
+    select distinct on (w.kind) w.kind, w.slots, l.id as lane_id
+    from want w
+    join lane l on l.kind = w.kind
+    cross join lateral (
+        select c.claim_order
+        from job c
+        where c.lane_id = l.id
+            and c.state = 'ready'
+        order by c.claim_order
+        limit 1
+    ) head
+    where l.queue = any($3::text[])
+        and l.labels <@ $4::text[]
+        and not exists (select 1 from queue q where q.name = l.queue and q.paused_at is not null)
+    order by w.kind, head.claim_order
 ),
 claimed as (
     update job j
     set
         state = 'running',
         reason = null,
-        executor_id = $3::uuid,
+        executor_id = $5::uuid,
         claim_epoch = j.claim_epoch + 1,
         claimed_at = now()
     where j.ctid = any(array(
         select chosen.row_at
-        from want w
+        from best b
         cross join lateral (
-            select candidate.row_at
-            from lane l
-            cross join lateral (
-                select c.ctid as row_at, c.claim_order
-                from job c
-                where c.lane_id = l.id
-                    and c.state = 'ready'
-                order by c.claim_order
-                limit w.slots
-                for update skip locked
-            ) candidate
-            where l.queue = w.queue
-                and l.labels <@ $4::text[]
-            order by candidate.claim_order
-            limit w.slots
+            select c.ctid as row_at
+            from job c
+            where c.lane_id = b.lane_id
+                and c.state = 'ready'
+            order by c.claim_order
+            limit b.slots
+            for update skip locked
         ) chosen
     ))
         and exists (
-            select 1 from executor e where e.id = $3::uuid and e.state = 'active'
+            select 1 from executor e where e.id = $5::uuid and e.state = 'active'
         )
     returning j.id, j.run_id, j.kind, j.claim_epoch, j.claimed_at
 ),
 opened as (
     insert into attempt (job_id, epoch, executor_id, started_at, log_day)
-    select c.id, c.claim_epoch, $3::uuid, c.claimed_at, (c.claimed_at at time zone 'utc')::date
+    select c.id, c.claim_epoch, $5::uuid, c.claimed_at, (c.claimed_at at time zone 'utc')::date
     from claimed c
     returning job_id, log_day
 ),
 told as (
     insert into audit_event (name, actor, run_id, job_id, detail)
     select
-        'job.claimed', 'executor:' || ($3::uuid)::text, c.run_id, c.id,
+        'job.claimed', 'executor:' || ($5::uuid)::text, c.run_id, c.id,
         jsonb_build_object('state', 'running', 'epoch', c.claim_epoch)
     from claimed c
     where c.run_id is not null
@@ -162,15 +171,17 @@ def _make_claim_jobs_row(_cursor: object) -> Callable[[Sequence[Any]], ClaimJobs
 async def claim_jobs(
     conn: AsyncConnection[Any],
     *,
-    queues: list[str],
+    kinds: list[JobKind],
     slots: list[int],
-    executor_id: ExecutorId,
+    queues: list[str],
     labels: list[str],
+    executor_id: ExecutorId,
 ) -> list[ClaimJobsRow]:
     """moves job: ready → running
-    At most `slots` of each queue, oldest claim order first; opens an attempt for each.
+    Of each kind that is asked for, at most `slots` jobs of one lane: the lane whose head has waited longest. So nothing is locked that
+    is not claimed; whoever has slots left looks again. Opens an attempt for each job.
     Locks: the claimed job rows (SKIP LOCKED). They are found again by ctid, which an old snapshot does not slow down.
     """
     cur = AsyncRawCursor(conn, row_factory=_make_claim_jobs_row)
-    await cur.execute(CLAIM_JOBS, (queues, slots, executor_id, labels))
+    await cur.execute(CLAIM_JOBS, (kinds, slots, queues, labels, executor_id))
     return await cur.fetchall()

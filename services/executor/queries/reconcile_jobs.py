@@ -21,23 +21,24 @@ returned as (
     set
         state = case when j.cancel_requested_at is null then 'ready' else 'canceled' end::job_state,
         reason = case when j.cancel_requested_at is null then null else 'canceled' end,
-        finished_at = case when j.cancel_requested_at is null then null else now() end,
-        executor_id = null
+        finished_at = case when j.cancel_requested_at is null then null else now() end
     where j.executor_id = $3::uuid
         and j.state = 'running'
         and not exists (select 1 from held h where h.job_id = j.id and h.epoch = j.claim_epoch)
-    returning j.id, j.claim_epoch
+    returning j.id, j.claim_epoch, j.claimed_at
 ),
 ended as (
-    update attempt a
-    set
-        ended_at = now(),
-        outcome = 'handed_back',
-        error = 'the answer to the claim was lost'
+    insert into attempt as a (job_id, epoch, executor_id, started_at, log_day, ended_at, outcome, error)
+    select
+        r.id, r.claim_epoch, $3::uuid, r.claimed_at, (r.claimed_at at time zone 'utc')::date, now(), 'handed_back',
+        'the answer to the claim was lost'
     from returned r
-    where a.job_id = r.id
-        and a.epoch = r.claim_epoch
-        and a.ended_at is null
+    on conflict (job_id, epoch) do update
+    set
+        ended_at = excluded.ended_at,
+        outcome = excluded.outcome,
+        error = excluded.error
+    where a.ended_at is null
     returning a.job_id, a.epoch
 )
 select

@@ -12,10 +12,10 @@ from shared.ids import ExecutorId
 REGISTER_EXECUTOR: Final = """\
 -- name: RegisterExecutor
 with entered as (
-    insert into executor (id, name, version, queues, labels, slots, plan_slots)
+    insert into executor (id, name, version, queues, labels, slots, plan_slots, handler_slots, job_types)
     values (
         $1::uuid, $2::text, $3::text, $4::text[], $5::text[],
-        $6::integer, $7::integer
+        $6::integer, $7::integer, $8::integer, $9::text[]
     )
     returning id, name
 )
@@ -35,10 +35,25 @@ async def register_executor(
     labels: list[str],
     slots: int,
     plan_slots: int,
+    handler_slots: int,
+    job_types: list[str],
 ) -> None:
     """Enter as a new executor. A lost executor comes back under a new id."""
     cur = AsyncRawCursor(conn)
-    await cur.execute(REGISTER_EXECUTOR, (executor_id, name, version, queues, labels, slots, plan_slots))
+    await cur.execute(
+        REGISTER_EXECUTOR,
+        (
+            executor_id,
+            name,
+            version,
+            queues,
+            labels,
+            slots,
+            plan_slots,
+            handler_slots,
+            job_types,
+        ),
+    )
 
 
 MAKE_LOG_PARTITIONS: Final = """\

@@ -27,7 +27,7 @@ class TakeCommandsRow(Struct, frozen=True):
 
     command_id: CommandId
     kind: CommandKind
-    run_id: RunId
+    run_id: RunId | None
     job_id: JobId | None
     given_by: str
     why: str

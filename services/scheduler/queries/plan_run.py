@@ -92,7 +92,7 @@ inserted as (
         id, run_id, kind, lane_id, state, reason, run_at, claim_order, max_attempts, settled, finished_at
     )
     select
-        p.id, $9::uuid, 'shell', lane_of('default', '{}'), p.state, nullif(p.reason, ''), now(),
+        p.id, $9::uuid, 'shell', lane_of('shell', 'default', '', '{}'), p.state, nullif(p.reason, ''), now(),
         claim_order_of(now(), 0::smallint) + p.position, $10::smallint, p.state = 'skipped',
         case when p.state = 'skipped' then now() end
     from planned p

@@ -121,25 +121,26 @@ moved as (
     set
         state = o.next_state,
         reason = case when o.next_state = 'canceled' then 'canceled' else 'lost' end,
-        executor_id = null,
         losses = o.losses,
         finished_at = case when o.next_state = 'ready' then null else now() end
     from orphaned o
     where j.id = o.id
         and j.claim_epoch = o.claim_epoch
         and j.state = 'running'
-    returning j.id, j.claim_epoch, j.run_id, j.state
+    returning j.id, j.claim_epoch, j.claimed_at, j.executor_id, j.run_id, j.limit_key_id, j.state
 ),
 ended as (
-    update attempt a
-    set
-        ended_at = now(),
-        outcome = 'lost',
-        error = 'its executor stopped beating'
+    insert into attempt as a (job_id, epoch, executor_id, started_at, log_day, ended_at, outcome, error)
+    select
+        m.id, m.claim_epoch, m.executor_id, m.claimed_at, (m.claimed_at at time zone 'utc')::date, now(), 'lost',
+        'its executor stopped beating'
     from moved m
-    where a.job_id = m.id
-        and a.epoch = m.claim_epoch
-        and a.ended_at is null
+    on conflict (job_id, epoch) do update
+    set
+        ended_at = excluded.ended_at,
+        outcome = excluded.outcome,
+        error = excluded.error
+    where a.ended_at is null
 ),
 told as (
     insert into audit_event (name, actor, run_id, job_id, detail)

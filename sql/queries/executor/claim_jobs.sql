@@ -1,14 +1,32 @@
 -- name: ClaimJobs :many
 -- moves job: ready → running
--- At most `slots` of each queue, oldest claim order first; opens an attempt for each.
+-- Of each kind that is asked for, at most `slots` jobs of one lane: the lane whose head has waited longest. So nothing is locked that
+-- is not claimed; whoever has slots left looks again. Opens an attempt for each job.
 -- Locks: the claimed job rows (SKIP LOCKED). They are found again by ctid, which an old snapshot does not slow down.
 -- @nullable pipeline_id pipeline_name run_number event ref branch commit_sha before_sha author title
 -- @nullable repository_url default_branch file_path pipeline_env sealed_git_credential key_id run_id
 -- @json spec shared.job_spec:JobSpec
 -- @json pipeline_env shared.job_spec:Environment
 with want as (
-    select u.queue, u.slots
-    from rows from (unnest(@queues::text[]), unnest(@slots::integer[])) as u (queue, slots)
+    select u.kind, u.slots
+    from rows from (unnest(@kinds::job_kind[]), unnest(@slots::integer[])) as u (kind, slots)
+),
+best as (
+    select distinct on (w.kind) w.kind, w.slots, l.id as lane_id
+    from want w
+    join lane l on l.kind = w.kind
+    cross join lateral (
+        select c.claim_order
+        from job c
+        where c.lane_id = l.id
+            and c.state = 'ready'
+        order by c.claim_order
+        limit 1
+    ) head
+    where l.queue = any(@queues::text[])
+        and l.labels <@ @labels::text[]
+        and not exists (select 1 from queue q where q.name = l.queue and q.paused_at is not null)
+    order by w.kind, head.claim_order
 ),
 claimed as (
     update job j
@@ -20,23 +38,15 @@ claimed as (
         claimed_at = now()
     where j.ctid = any(array(
         select chosen.row_at
-        from want w
+        from best b
         cross join lateral (
-            select candidate.row_at
-            from lane l
-            cross join lateral (
-                select c.ctid as row_at, c.claim_order
-                from job c
-                where c.lane_id = l.id
-                    and c.state = 'ready'
-                order by c.claim_order
-                limit w.slots
-                for update skip locked
-            ) candidate
-            where l.queue = w.queue
-                and l.labels <@ @labels::text[]
-            order by candidate.claim_order
-            limit w.slots
+            select c.ctid as row_at
+            from job c
+            where c.lane_id = b.lane_id
+                and c.state = 'ready'
+            order by c.claim_order
+            limit b.slots
+            for update skip locked
         ) chosen
     ))
         and exists (

@@ -1,26 +1,30 @@
 -- name: FinishJobs :many
 -- moves job: running → succeeded | failed | canceled | scheduled | dead | ready
--- By next_job_state, where the claim epoch still holds; ends the attempts. A job that is missing from the answer was not ours any more, or is final already.
--- Sentinels, since arrays carry no NULL here: exit code -1, error '', result JSON null; retry_in_seconds < 0: not retryable.
+-- By next_job_state, where the claim epoch still holds; ends the attempts, or records them now if they had no row. A job that is
+-- missing from the answer was not ours any more, or is final already.
+-- Sentinels, since arrays carry no NULL here: exit code -1, error '', reason '' (that of the outcome), result JSON null;
+-- retry_in_seconds < 0: not retryable.
 -- @json results typing:Any
 -- Locks: the job rows, then the attempt rows.
 with ending as (
-    select u.job_id, u.epoch, u.outcome, u.exit_code, u.error, u.result, u.retry_in_seconds
+    select u.job_id, u.epoch, u.outcome, u.reason, u.exit_code, u.error, u.result, u.retry_in_seconds
     from rows from (
         unnest(@job_ids::uuid[]),
         unnest(@epochs::integer[]),
         unnest(@outcomes::attempt_outcome[]),
+        unnest(@reasons::text[]),
         unnest(@exit_codes::integer[]),
         unnest(@errors::text[]),
         unnest(@results::jsonb[]),
         unnest(@retry_in_seconds::float8[])
-    ) as u (job_id, epoch, outcome, exit_code, error, result, retry_in_seconds)
+    ) as u (job_id, epoch, outcome, reason, exit_code, error, result, retry_in_seconds)
 ),
 decided as (
     select
         j.id,
         e.epoch,
         e.outcome,
+        e.reason,
         e.retry_in_seconds,
         counted.attempts_used,
         next_job_state(
@@ -37,7 +41,7 @@ decided as (
     join job j on j.id = e.job_id and j.claim_epoch = e.epoch and j.state = 'running'
     cross join lateral (
         select (
-            j.attempts_used + case when e.outcome in ('handed_back', 'canceled') then 0 else 1 end
+            j.attempts_used + case when e.outcome in ('handed_back', 'canceled', 'snoozed') then 0 else 1 end
         )::integer as attempts_used
     ) counted
     order by j.id
@@ -49,11 +53,11 @@ moved as (
         state = d.next_state,
         reason = case
             when d.next_state in ('succeeded', 'ready') then null
-            when d.next_state = 'scheduled' then 'retry'
             when d.next_state = 'canceled' then 'canceled'
-            else d.outcome::text
+            when d.outcome = 'snoozed' then 'snooze'
+            when d.next_state = 'scheduled' then 'retry'
+            else coalesce(nullif(d.reason, ''), d.outcome::text)
         end,
-        executor_id = null,
         attempts_used = d.attempts_used,
         run_at = case
             when d.next_state = 'scheduled' then now() + make_interval(secs => d.retry_in_seconds)
@@ -69,20 +73,25 @@ moved as (
     where j.id = d.id
         and j.claim_epoch = d.epoch
         and j.state = 'running'
-    returning j.id, j.claim_epoch, j.run_id, j.state
+    returning j.id, j.claim_epoch, j.claimed_at, j.run_id, j.limit_key_id, j.state
 ),
 ended as (
-    update attempt a
-    set
-        ended_at = now(),
-        outcome = e.outcome,
-        exit_code = nullif(e.exit_code, -1),
-        error = nullif(e.error, ''),
-        result = nullif(e.result, 'null'::jsonb)
+    insert into attempt as a (
+        job_id, epoch, executor_id, started_at, log_day, ended_at, outcome, exit_code, error, result
+    )
+    select
+        m.id, m.claim_epoch, @executor_id::uuid, m.claimed_at, (m.claimed_at at time zone 'utc')::date, now(), e.outcome,
+        nullif(e.exit_code, -1), nullif(e.error, ''), nullif(e.result, 'null'::jsonb)
     from ending e
     join moved m on m.id = e.job_id
-    where a.job_id = e.job_id
-        and a.epoch = e.epoch
+    order by m.id
+    on conflict (job_id, epoch) do update
+    set
+        ended_at = excluded.ended_at,
+        outcome = excluded.outcome,
+        exit_code = excluded.exit_code,
+        error = excluded.error,
+        result = excluded.result
     returning a.job_id
 ),
 told as (
@@ -92,17 +101,30 @@ told as (
         jsonb_build_object('state', m.state, 'epoch', m.claim_epoch)
     from moved m
     where m.run_id is not null
+        or m.state in ('failed', 'dead', 'canceled')
     returning (select ring('event_recorded'))
 )
 select
     m.id as job_id,
     m.state,
-    (case when m.state = 'ready' then (select ring('job_ready')) else (select ring('job_finished')) end)::boolean as rung
+    coalesce(
+        case
+            when m.state = 'ready' then (select ring('job_ready'))
+            when m.run_id is not null or m.limit_key_id is not null or m.state = 'scheduled'
+                then (select ring('job_finished'))
+        end,
+        false
+    )::boolean as rung
 from moved m;
 
 -- name: ReadJobEnds :many
 -- What the books say of jobs whose finish was refused: final under our epoch means that the answer was lost.
-select j.id as job_id, j.state, j.claim_epoch as epoch, a.ended_at as attempt_ended_at, a.outcome
+-- An attempt without a row of its own succeeded, if the job did.
+-- @nullable outcome
+select
+    j.id as job_id,
+    j.state,
+    coalesce(a.outcome, case when j.state = 'succeeded' then 'succeeded'::attempt_outcome end)::attempt_outcome as outcome
 from rows from (unnest(@job_ids::uuid[]), unnest(@epochs::integer[])) as u (job_id, epoch)
-join job j on j.id = u.job_id
-join attempt a on a.job_id = u.job_id and a.epoch = u.epoch;
+join job j on j.id = u.job_id and j.claim_epoch = u.epoch
+left join attempt a on a.job_id = u.job_id and a.epoch = u.epoch;

@@ -1,10 +1,10 @@
 -- name: RegisterExecutor :exec
 -- Enter as a new executor. A lost executor comes back under a new id.
 with entered as (
-    insert into executor (id, name, version, queues, labels, slots, plan_slots)
+    insert into executor (id, name, version, queues, labels, slots, plan_slots, handler_slots, job_types)
     values (
         @executor_id::uuid, @name::text, @version::text, @queues::text[], @labels::text[],
-        @slots::integer, @plan_slots::integer
+        @slots::integer, @plan_slots::integer, @handler_slots::integer, @job_types::text[]
     )
     returning id, name
 )

@@ -42,7 +42,7 @@ inserted as (
         id, run_id, kind, lane_id, state, reason, run_at, claim_order, max_attempts, settled, finished_at
     )
     select
-        p.id, @run_id::uuid, 'shell', lane_of('default', '{}'), p.state, nullif(p.reason, ''), now(),
+        p.id, @run_id::uuid, 'shell', lane_of('shell', 'default', '', '{}'), p.state, nullif(p.reason, ''), now(),
         claim_order_of(now(), 0::smallint) + p.position, @max_attempts::smallint, p.state = 'skipped',
         case when p.state = 'skipped' then now() end
     from planned p

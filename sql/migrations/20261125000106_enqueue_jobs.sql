@@ -1,0 +1,347 @@
+-- migrate:up
+
+-- The UUIDv7 (RFC 9562) of one of many rows that are made at once: milliseconds, then the row's place (below 16384), then
+-- 15 hexadecimal digits that are random, but the same for all of them. So the rows of one call sort as they were given.
+create function new_id_at(made_at timestamptz, place integer, random_digits text) returns uuid
+language sql stable
+as $$
+    select (
+        lpad(to_hex((extract(epoch from made_at) * 1000)::bigint), 12, '0')
+        || '7' || lpad(to_hex(place >> 2), 3, '0')
+        || to_hex(8 + (place & 3)) || random_digits
+    )::uuid
+$$;
+
+-- Refuse what was asked for, with an SQLSTATE of our own: HD422 malformed, HD409 idempotency key taken, HD413 too large.
+create function refuse(code text, message text, hint text) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog
+as $$
+begin
+    raise exception using errcode = code, message = message, hint = hint;
+end
+$$;
+
+-- Insert jobs on their own: all of them, or none. `jobs` is an array of objects, as enqueue_jobs describes them.
+-- Returns a row for each, in order; `created` is false where an idempotency key led to an earlier job.
+-- Locks: lanes and limit keys that are new, then idempotency keys, each sorted, so that two calls never deadlock.
+create function insert_jobs(jobs jsonb, by_whom text)
+returns table (place integer, job_id uuid, created boolean)
+language plpgsql volatile
+set search_path = pg_catalog, public
+as $$
+#variable_conflict use_column
+declare
+    at_time timestamptz := now();
+    made_at timestamptz := clock_timestamp();
+    random_digits text := substr(md5(gen_random_uuid()::text), 1, 15);
+    has_keys boolean := jobs @? '$[*].idempotency_key';
+    new_places integer[];
+    new_ids uuid[];
+begin
+    if jobs @? '$[*].concurrency_key' then
+        insert into limit_key (name)
+        select distinct e ->> 'concurrency_key' as name
+        from jsonb_array_elements(jobs) e
+        where length(e ->> 'concurrency_key') between 1 and 255
+        order by name
+        on conflict (name) do nothing;
+    end if;
+
+    with entry as materialized (
+        select
+            (u.ordinality - 1)::integer as place,
+            u.type as job_type,
+            coalesce(u.payload, 'null'::jsonb) as payload,
+            coalesce(u.queue, 'default') as queue,
+            coalesce(u.labels, '{}') as labels,
+            coalesce(u.run_at, at_time + make_interval(secs => coalesce(u.delay_seconds, 0))) as run_at,
+            coalesce(u.priority, 0::smallint) as priority,
+            coalesce(u.max_attempts, t.max_attempts, 10::smallint) as max_attempts,
+            coalesce(u.timeout_seconds, t.timeout_seconds, 300) as timeout_seconds,
+            u.idempotency_key,
+            coalesce(u.idempotency_seconds, 604800) as idempotency_seconds,
+            u.concurrency_key,
+            u.retry,
+            u.metadata,
+            u.traceparent
+        from rows from (
+            jsonb_to_recordset(jobs) as (
+                type text, payload jsonb, queue text, labels text[], run_at timestamptz, delay_seconds double precision,
+                priority smallint, max_attempts smallint, timeout_seconds integer, idempotency_key text,
+                idempotency_seconds double precision, concurrency_key text, retry jsonb, metadata jsonb,
+                traceparent text
+            )
+        ) with ordinality as u
+        left join job_type t on t.name = u.type
+    ),
+    checked as materialized (
+        select
+            count(*) filter (
+                where case
+                    when coalesce(e.job_type !~ '^[a-z][a-z0-9_.-]{0,62}$', true) then refuse(
+                        'HD422', format('job %s: %L is no job type', e.place, e.job_type),
+                        'A type is a lower-case letter, then letters, digits, points, hyphens or underscores.'
+                    )
+                    when e.queue !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then refuse(
+                        'HD422', format('job %s: %L is no queue', e.place, e.queue),
+                        'A queue is letters, digits, points, hyphens or underscores, at most 63.'
+                    )
+                    when e.priority not between -100 and 100 then refuse(
+                        'HD422', format('job %s: the priority %s is out of range', e.place, e.priority),
+                        'It lies between -100 and 100; a higher one goes first.'
+                    )
+                    when e.max_attempts not between 1 and 100 then refuse(
+                        'HD422', format('job %s: max_attempts %s is out of range', e.place, e.max_attempts),
+                        'It lies between 1 and 100.'
+                    )
+                    when e.timeout_seconds not between 1 and 604800 then refuse(
+                        'HD422', format('job %s: timeout_seconds %s is out of range', e.place, e.timeout_seconds),
+                        'It lies between 1 and 604800, which is a week.'
+                    )
+                    when e.idempotency_key = '' or length(e.idempotency_key) > 255 then refuse(
+                        'HD422', format('job %s: the idempotency key is empty or too long', e.place),
+                        'It has 1 to 255 characters.'
+                    )
+                    when e.concurrency_key = '' or length(e.concurrency_key) > 255 then refuse(
+                        'HD422', format('job %s: the concurrency key is empty or too long', e.place),
+                        'It has 1 to 255 characters.'
+                    )
+                    when e.idempotency_seconds not between 1 and 31622400 then refuse(
+                        'HD422', format('job %s: idempotency_seconds %s is out of range', e.place, e.idempotency_seconds),
+                        'It lies between 1 and 31622400, which is a year.'
+                    )
+                    when jsonb_typeof(e.metadata) not in ('object', 'null') or jsonb_typeof(e.retry) not in ('object', 'null')
+                    then refuse(
+                        'HD422', format('job %s: metadata and retry are objects', e.place), 'Pass a JSON object, or leave it out.'
+                    )
+                    when cardinality(e.labels) > 20 then refuse(
+                        'HD422', format('job %s: %s labels', e.place, cardinality(e.labels)), 'It has at most 20.'
+                    )
+                    when pg_column_size(e.payload) > 262144 and octet_length(e.payload::text) > 1048576 then refuse(
+                        'HD413', format('job %s: the payload has more than 1 MiB', e.place),
+                        'Store it elsewhere, and pass where it is.'
+                    )
+                    when pg_column_size(e.metadata) > 65536 then refuse(
+                        'HD413', format('job %s: the metadata has more than 64 KiB', e.place), 'Pass less.'
+                    )
+                    else false
+                end
+            ) as refused
+        from entry e
+    ),
+    laned as (
+        select
+            d.queue, d.job_type, d.labels,
+            lane_of('handler'::job_kind, d.queue, d.job_type, d.labels) as lane_id
+        from (
+            select distinct e.queue, e.job_type, e.labels
+            from entry e
+            where (select c.refused from checked c) = 0
+            order by e.queue, e.job_type, e.labels
+        ) d
+    ),
+    placed as materialized (
+        select
+            e.*,
+            new_id_at(made_at, e.place, random_digits) as id,
+            l.lane_id,
+            k.id as limit_key_id,
+            case
+                when e.run_at > at_time then 'scheduled'
+                when k.id is not null then 'blocked'
+                else 'ready'
+            end::job_state as state
+        from entry e
+        join laned l on l.queue = e.queue and l.job_type = e.job_type and l.labels = e.labels
+        left join limit_key k on k.name = e.concurrency_key
+    ),
+    keyed as (
+        insert into job_key as k (job_type, key, job_id, digest, expires_at)
+        select distinct on (p.job_type, p.idempotency_key)
+            p.job_type, p.idempotency_key, p.id,
+            sha256(convert_to(p.queue || E'\n' || p.payload::text, 'UTF8')),
+            at_time + make_interval(secs => p.idempotency_seconds)
+        from placed p
+        where has_keys
+            and p.idempotency_key is not null
+        order by p.job_type, p.idempotency_key, p.place
+        on conflict (job_type, key) do update
+        set job_id = excluded.job_id, digest = excluded.digest, expires_at = excluded.expires_at
+        where k.expires_at <= at_time
+        returning k.job_id
+    ),
+    fresh as (
+        select p.*
+        from placed p
+        where p.idempotency_key is null
+            or exists (select from keyed k where k.job_id = p.id)
+    ),
+    inserted as (
+        insert into job (
+            id, kind, lane_id, state, reason, priority, run_at, claim_order, max_attempts, settled, limit_key_id, created_at
+        )
+        select
+            f.id, 'handler', f.lane_id, f.state,
+            case f.state when 'blocked' then 'limit' when 'scheduled' then 'asked' end,
+            f.priority, f.run_at, claim_order_of(f.run_at, f.priority), f.max_attempts, true, f.limit_key_id, at_time
+        from fresh f
+    ),
+    specified as (
+        insert into job_spec (
+            job_id, key, timeout_seconds, spec, payload, metadata, retry, traceparent, enqueued_by
+        )
+        select
+            f.id, f.job_type, f.timeout_seconds, '{"type": "handler"}', f.payload, nullif(f.metadata, 'null'),
+            nullif(f.retry, 'null'), f.traceparent, by_whom
+        from fresh f
+    ),
+    rung as (
+        select
+            (select ring('job_ready') from fresh f where f.state = 'ready' limit 1) as ready,
+            -- A scheduler sleeps for five seconds at most: what is due later it finds in time by itself.
+            (
+                select ring('job_waiting')
+                from fresh f
+                where f.state = 'blocked'
+                    or (f.state = 'scheduled' and f.run_at < at_time + interval '6 seconds')
+                limit 1
+            ) as waiting
+    )
+    select array_agg(f.place order by f.place), array_agg(f.id order by f.place)
+    into new_places, new_ids
+    from fresh f
+    cross join rung r;
+
+    if not has_keys then
+        return query select u.place, u.id, true from unnest(new_places, new_ids) as u (place, id);
+        return;
+    end if;
+
+    -- A statement of its own: it sees what another call committed while ours waited for its keys.
+    return query
+    with entry as materialized (
+        select (u.ordinality - 1)::integer as place, u.type, u.idempotency_key as key, n.id,
+            sha256(convert_to(
+                coalesce(u.queue, 'default') || E'\n' || coalesce(u.payload, 'null'::jsonb)::text, 'UTF8'
+            )) as digest
+        from rows from (
+            jsonb_to_recordset(jobs) as (type text, payload jsonb, queue text, idempotency_key text)
+        ) with ordinality as u
+        left join unnest(new_places, new_ids) as n (place, id) on n.place = u.ordinality - 1
+    )
+    select
+        e.place,
+        coalesce(e.id, k.job_id),
+        case
+            when e.id is not null then true
+            when k.job_id is null then refuse(
+                '40001', format('job %s: the job of its idempotency key has just been deleted', e.place), 'Try again.'
+            )
+            when k.digest <> e.digest then refuse(
+                'HD409',
+                format(
+                    'job %s: the idempotency key %L of the type %s was used for another payload or queue, by job %s',
+                    e.place, e.key, e.type, k.job_id
+                ),
+                'Use a new key for a new job, or the same payload and queue for the same one.'
+            )
+            else false
+        end
+    from entry e
+    left join job_key k on e.id is null and k.job_type = e.type and k.key = e.key
+    order by e.place;
+end
+$$;
+
+-- Enqueue jobs on their own: all of them, or none, at most 10,000. `jobs` is an array of objects; docs/jobs.md lists
+-- their fields. Runs in the caller's transaction: the jobs are there when it commits. For any program, under the role
+-- howdah_producer. Errors: HD422 a malformed job, HD409 its idempotency key was used for another payload or queue,
+-- HD413 a payload over 1 MiB; 40001 and 40P01 may be tried again.
+create function enqueue_jobs(jobs jsonb)
+returns table (place integer, job_id uuid, created boolean)
+language plpgsql volatile security definer
+set search_path = pg_catalog, public
+as $$
+#variable_conflict use_column
+declare
+    known_fields constant text[] := array[
+        'type', 'payload', 'queue', 'labels', 'run_at', 'delay_seconds', 'priority', 'max_attempts', 'timeout_seconds',
+        'idempotency_key', 'idempotency_seconds', 'concurrency_key', 'retry', 'metadata', 'traceparent'
+    ];
+begin
+    if jsonb_typeof(jobs) is distinct from 'array' then
+        perform refuse('HD422', 'jobs must be an array of objects', 'Pass a JSON array, of one object for each job.');
+    end if;
+    if jsonb_array_length(jobs) > 10000 then
+        perform refuse('HD422', format('%s jobs in one call', jsonb_array_length(jobs)), 'Pass at most 10000 at a time.');
+    end if;
+    perform case
+        when jsonb_typeof(e.job) <> 'object' then refuse(
+            'HD422', format('job %s is no object', e.place - 1), 'Pass an object for each job.'
+        )
+        when e.job - known_fields <> '{}' then refuse(
+            'HD422',
+            format('job %s: unknown field %L', e.place - 1, (select min(f) from jsonb_object_keys(e.job - known_fields) f)),
+            'The fields are ' || array_to_string(known_fields, ', ') || '.'
+        )
+    end
+    from jsonb_array_elements(jobs) with ordinality as e (job, place);
+    return query select * from insert_jobs(jobs, session_user);
+end
+$$;
+
+-- Enqueue one job on its own, and return its id: that of the earlier job, where an idempotency key led to one.
+-- Whatever is null is as the handler, or Howdah, has it by default. Errors: as enqueue_jobs.
+create function enqueue(
+    type text,
+    payload jsonb default null,
+    queue text default null,
+    labels text[] default null,
+    run_at timestamptz default null,
+    delay_seconds double precision default null,
+    priority integer default null,
+    max_attempts integer default null,
+    timeout_seconds integer default null,
+    idempotency_key text default null,
+    idempotency_seconds double precision default null,
+    concurrency_key text default null,
+    retry jsonb default null,
+    metadata jsonb default null,
+    traceparent text default null
+) returns uuid
+language sql volatile security definer
+set search_path = pg_catalog, public
+as $$
+    select i.job_id
+    from insert_jobs(
+        jsonb_build_array(
+            jsonb_strip_nulls(jsonb_build_object(
+                'type', type, 'queue', queue, 'labels', labels, 'run_at', run_at, 'delay_seconds', delay_seconds,
+                'priority', priority, 'max_attempts', max_attempts, 'timeout_seconds', timeout_seconds,
+                'idempotency_key', idempotency_key, 'idempotency_seconds', idempotency_seconds,
+                'concurrency_key', concurrency_key, 'traceparent', traceparent
+            )) || jsonb_build_object('payload', payload, 'retry', retry, 'metadata', metadata)
+        ),
+        session_user
+    ) i
+$$;
+
+grant execute on function
+    enqueue_jobs(jsonb),
+    enqueue(
+        text, jsonb, text, text[], timestamptz, double precision, integer, integer, integer, text, double precision,
+        text, jsonb, jsonb, text
+    )
+to howdah_producer;
+
+-- migrate:down
+
+drop function enqueue(
+    text, jsonb, text, text[], timestamptz, double precision, integer, integer, integer, text, double precision, text,
+    jsonb, jsonb, text
+);
+drop function enqueue_jobs(jsonb);
+drop function insert_jobs(jsonb, text);
+drop function refuse(text, text, text);
+drop function new_id_at(timestamptz, integer, text);

@@ -1,0 +1,140 @@
+-- name: TurnOverJobs :many
+-- moves job: running → succeeded
+-- moves job: ready → running
+-- Of jobs of handlers: finish those that succeeded and claim the next, in one statement. `done` says how many ends were recorded: if
+-- fewer than were sent, the others were not where they had been (a cancel, a lost answer), and FinishJobs settles them.
+-- The claim takes at most `slots` jobs of one lane: the one whose head has waited longest. Up to a lane's mark everything has been
+-- claimed, as far as the caller knows: the scan begins there, past what an old snapshot keeps from being cleaned up. What became
+-- ready before the mark is found by a call without marks.
+-- No attempt is opened. The newest attempt of a handler's job is the job's row; it gets a row of its own when it has something to say.
+-- A result of '' is none. Locks: the finished job rows, found by ctid; the claimed ones (SKIP LOCKED), by ctid too.
+-- @nullable lane_id job_type queue row_at job_id epoch attempts_used max_attempts claim_order timeout_seconds payload metadata retry
+-- @nullable traceparent run_id
+with ending as (
+    select u.job_id, u.epoch, u.result
+    from rows from (
+        unnest(@done_job_ids::uuid[]),
+        unnest(@done_epochs::integer[]),
+        unnest(@done_results::text[])
+    ) as u (job_id, epoch, result)
+),
+done as (
+    update job j
+    set
+        state = 'succeeded',
+        reason = null,
+        attempts_used = j.attempts_used + 1,
+        finished_at = now()
+    from ending e
+    where j.ctid = any((@done_rows_at::text[])::tid[])
+        and j.id = e.job_id
+        and j.claim_epoch = e.epoch
+        and j.state = 'running'
+    returning j.id, j.claim_epoch, j.claimed_at, j.run_id, j.limit_key_id
+),
+recorded as (
+    insert into attempt (job_id, epoch, executor_id, started_at, ended_at, outcome, result, log_day)
+    select
+        d.id, d.claim_epoch, @executor_id::uuid, d.claimed_at, now(), 'succeeded', e.result::jsonb,
+        (d.claimed_at at time zone 'utc')::date
+    from done d
+    join ending e on e.job_id = d.id
+    where e.result <> ''
+        or d.run_id is not null
+    on conflict (job_id, epoch) do nothing
+),
+best as (
+    select l.id as lane_id, l.job_type, l.queue, coalesce(m.claim_order, -9223372036854775808) as mark
+    from lane l
+    left join (
+        select u.lane_id, u.claim_order
+        from rows from (unnest(@mark_lane_ids::integer[]), unnest(@marks::bigint[])) as u (lane_id, claim_order)
+    ) m on m.lane_id = l.id
+    cross join lateral (
+        select c.claim_order
+        from job c
+        where c.lane_id = l.id
+            and c.state = 'ready'
+            and c.claim_order >= coalesce(m.claim_order, -9223372036854775808)
+        order by c.claim_order
+        limit 1
+    ) head
+    where l.kind = 'handler'
+        and l.queue = any(@queues::text[])
+        and l.job_type = any(@job_types::text[])
+        and l.labels <@ @labels::text[]
+        and not exists (select 1 from queue q where q.name = l.queue and q.paused_at is not null)
+        and @slots::integer > 0
+    order by head.claim_order
+    limit 1
+),
+claimed as (
+    update job j
+    set
+        state = 'running',
+        reason = null,
+        executor_id = @executor_id::uuid,
+        claim_epoch = j.claim_epoch + 1,
+        claimed_at = now()
+    where j.ctid = any(array(
+        select c.ctid as row_at
+        from job c
+        where c.lane_id = (select b.lane_id from best b)
+            and c.state = 'ready'
+            and c.claim_order >= (select b.mark from best b)
+        order by c.claim_order
+        limit @slots::integer
+        for update skip locked
+    ))
+        and exists (
+            select 1 from executor e where e.id = @executor_id::uuid and e.state = 'active'
+        )
+    returning (j.ctid)::text as row_at, j.id, j.run_id, j.claim_epoch, j.attempts_used, j.max_attempts, j.claim_order
+),
+told as (
+    insert into audit_event (name, actor, run_id, job_id, detail)
+    select
+        'job.claimed', 'executor:' || (@executor_id::uuid)::text, c.run_id, c.id,
+        jsonb_build_object('state', 'running', 'epoch', c.claim_epoch)
+    from claimed c
+    where c.run_id is not null
+    union all
+    select
+        'job.finished', 'executor:' || (@executor_id::uuid)::text, d.run_id, d.id,
+        jsonb_build_object('state', 'succeeded', 'epoch', d.claim_epoch)
+    from done d
+    where d.run_id is not null
+    returning (select ring('event_recorded'))
+)
+select
+    t.done::integer as done,
+    b.lane_id,
+    b.job_type,
+    b.queue,
+    c.row_at,
+    c.id as job_id,
+    c.claim_epoch as epoch,
+    c.attempts_used,
+    c.max_attempts,
+    c.claim_order,
+    c.run_id,
+    s.timeout_seconds,
+    (s.payload)::text as payload,
+    (s.metadata)::text as metadata,
+    (s.retry)::text as retry,
+    s.traceparent
+from (
+    select
+        count(*) as done,
+        (
+            select ring('job_finished')
+            from done r
+            where r.run_id is not null
+                or r.limit_key_id is not null
+            limit 1
+        ) as rung
+    from done d
+) t
+left join best b on true
+left join claimed c on true
+left join job_spec s on s.job_id = c.id;
