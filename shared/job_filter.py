@@ -1,0 +1,31 @@
+"""Which jobs on their own a command is about, as stored in `command.job_filter`: ingest writes it, the scheduler applies it."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+JobStateName = Literal["blocked", "scheduled", "ready", "running", "succeeded", "failed", "canceled", "skipped", "dead"]
+
+
+class JobFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A job is meant when everything that is given holds for it; what is null is not asked for.
+
+    Only jobs on their own are ever meant, never those of runs. `metadata` is contained in the job's (PostgreSQL's `@>`);
+    `states` empty means any state that the command applies to. The times are of enqueueing: `enqueued_after` is
+    inclusive, `enqueued_before` exclusive, so that stretches that follow each other leave nothing out and share nothing.
+    """
+
+    type: str | None = None
+    queue: str | None = None
+    states: tuple[JobStateName, ...] = ()
+    # The reason code of the job: of its waiting, or of its end.
+    reason: str | None = None
+    concurrency_key: str | None = None
+    metadata: dict[str, Any] | None = None
+    enqueued_after: datetime | None = None
+    enqueued_before: datetime | None = None
+
+    def means_every_job(self) -> bool:
+        """Tell whether nothing at all is asked for, which no command about many jobs may do."""
+        return self == JobFilter()
