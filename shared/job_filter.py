@@ -1,4 +1,4 @@
-"""Which jobs on their own a command is about, as stored in `command.job_filter`: ingest writes it, the scheduler applies it."""
+"""Which jobs on their own a command means, as stored in `command.job_filter`: ingest writes, the scheduler reads."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -11,9 +11,10 @@ JobStateName = Literal["blocked", "scheduled", "ready", "running", "succeeded", 
 class JobFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """A job is meant when everything that is given holds for it; what is null is not asked for.
 
-    Only jobs on their own are ever meant, never those of runs. `metadata` is contained in the job's (PostgreSQL's `@>`);
-    `states` empty means any state that the command applies to. The times are of enqueueing: `enqueued_after` is
-    inclusive, `enqueued_before` exclusive, so that stretches that follow each other leave nothing out and share nothing.
+    Only jobs on their own are ever meant, never those of runs. `metadata` is contained in the job's (PostgreSQL's
+    `@>`); `states` empty means any state that the command applies to. The times are of enqueueing: `enqueued_after` is
+    inclusive, `enqueued_before` exclusive, so that stretches that follow each other share nothing, and leave nothing
+    out.
     """
 
     type: str | None = None
