@@ -18,7 +18,7 @@ from psycopg.types.enum import EnumInfo, register_enum
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from shared.errors import DatabaseUnavailableError
+from shared.errors import DatabaseUnavailableError, DataRefusedError
 from shared.queries.models import ENUMS
 
 logger = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ async def query(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
     """Run one statement on a pooled connection, as its own transaction.
 
     It is shielded from cancellation, so that its answer is never thrown away; a deadline ends it instead.
-    Raises `DatabaseUnavailableError`: whether the statement took effect is then unknown.
+    Raises `DatabaseUnavailableError`: whether the statement took effect is then unknown. Raises `DataRefusedError`.
     """
     return await _attempt(pool, body)
 
@@ -156,7 +156,7 @@ async def query(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
 async def in_transaction(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
     """Run `body` in one transaction; all of it is done, or nothing. `body` may run again after a conflict.
 
-    Raises `DatabaseUnavailableError`.
+    Raises `DatabaseUnavailableError`, `DataRefusedError`.
     """
 
     async def in_block(connection: Connection) -> T:
@@ -178,6 +178,8 @@ async def _attempt(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
             await anyio.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - not for secrets
         except _UNAVAILABLE as error:
             raise DatabaseUnavailableError(f"{type(error).__name__}: {error}".strip()) from error
+        except psycopg.DataError as error:
+            raise DataRefusedError(str(error)) from error
     raise AssertionError("unreachable")
 
 

@@ -17,6 +17,10 @@ class DatabaseUnavailableError(HowdahError):
     """PostgreSQL did not answer: try again later."""
 
 
+class DataRefusedError(HowdahError):
+    """PostgreSQL cannot store a value: a NUL in text, a number beyond its range. Nothing has been done."""
+
+
 class LeaseLostError(HowdahError):
     """The job is no longer ours: its claim epoch or its executor has moved on. Stop working on it."""
 

@@ -1,6 +1,7 @@
 """Writing down how jobs ended: all that have gathered while the last statement was under way, in the next one."""
 
 import logging
+from collections.abc import Callable
 from typing import Final
 
 import anyio
@@ -10,7 +11,7 @@ from services.executor.beat_executor import Membership
 from services.executor.queries.finish_jobs import finish_jobs as record_ends
 from services.executor.queries.finish_jobs import read_job_ends
 from shared.db import Pool, query
-from shared.errors import DatabaseUnavailableError
+from shared.errors import DatabaseUnavailableError, DataRefusedError
 from shared.ids import JobId
 from shared.loop import backoff_seconds
 from shared.queries.models import AttemptOutcome, JobState
@@ -34,13 +35,15 @@ class AttemptEnd(msgspec.Struct, frozen=True):
     retry_in_seconds: float = NOT_RETRYABLE
 
 
-class _Pending:
-    def __init__(self, job_id: JobId, epoch: int, end: AttemptEnd) -> None:
-        self.job_id = job_id
-        self.epoch = epoch
-        self.end = end
-        self.state: JobState | None = None
-        self.answered = anyio.Event()
+# Called with the state that an end led to; None if the job was not ours any more.
+Settled = Callable[[JobState | None], None]
+
+
+class _Pending(msgspec.Struct, frozen=True):
+    job_id: JobId
+    epoch: int
+    end: AttemptEnd
+    settled: Settled
 
 
 class Finisher:
@@ -51,14 +54,27 @@ class Finisher:
         self._membership = membership
         self._pending: list[_Pending] = []
         self._arrived = anyio.Event()
+        # After a batch was refused, until one that was at fault has been found.
+        self._alone = False
 
     async def finish(self, job_id: JobId, epoch: int, end: AttemptEnd) -> JobState | None:
         """Return the state that the end led to; None if the job was not ours any more."""
-        pending = _Pending(job_id, epoch, end)
-        self._pending.append(pending)
+        answer: JobState | None = None
+        answered = anyio.Event()
+
+        def settled(state: JobState | None) -> None:
+            nonlocal answer
+            answer = state
+            answered.set()
+
+        self.put(job_id, epoch, end, settled)
+        await answered.wait()
+        return answer
+
+    def put(self, job_id: JobId, epoch: int, end: AttemptEnd, settled: Settled) -> None:
+        """Have an end written, and `settled` called when it is; does not wait."""
+        self._pending.append(_Pending(job_id, epoch, end, settled))
         self._arrived.set()
-        await pending.answered.wait()
-        return pending.state
 
     async def run(self) -> None:
         """Write what arrives, until canceled."""
@@ -67,7 +83,7 @@ class Finisher:
             await self._arrived.wait()
             self._arrived = anyio.Event()
             while self._pending:
-                batch = self._pending[:_BATCH]
+                batch = self._pending[: 1 if self._alone else _BATCH]
                 try:
                     await self._write(batch)
                 except DatabaseUnavailableError as error:
@@ -75,8 +91,23 @@ class Finisher:
                     logger.warning("cannot write the ends of %d jobs yet: %s", len(batch), error)
                     await anyio.sleep(backoff_seconds(failures))
                     continue
+                except DataRefusedError as error:
+                    self._single_out(batch, error)
+                    continue
                 failures = 0
                 del self._pending[: len(batch)]
+            self._alone = False
+
+    def _single_out(self, batch: list[_Pending], error: DataRefusedError) -> None:
+        """Write the first end of a refused batch by itself; replace an end that was refused by itself."""
+        self._alone = len(batch) > 1
+        if self._alone:
+            return
+        first = batch[0]
+        logger.warning("the end of a job cannot be stored: %s", error, extra={"job_id": first.job_id})
+        why = "".join(letter if letter.isprintable() else " " for letter in str(error))
+        end = AttemptEnd(AttemptOutcome.FAILED, reason="invalid_result", error=f"its end cannot be stored: {why}")
+        self._pending[0] = msgspec.structs.replace(first, end=end)
 
     async def _write(self, batch: list[_Pending]) -> None:
         moved = await query(
@@ -109,5 +140,4 @@ class Finisher:
             outcomes = {one.job_id: one.end.outcome for one in refused}
             states |= {row.job_id: row.state for row in rows if row.outcome == outcomes[row.job_id]}
         for one in batch:
-            one.state = states.get(one.job_id)
-            one.answered.set()
+            one.settled(states.get(one.job_id))

@@ -1,0 +1,48 @@
+"""How far each lane has been claimed, so that a claim need not begin at the front every time.
+
+What has been claimed stays at the front of the lane's index until it is cleaned up, and while an old snapshot is held
+open somewhere it is not: every scan from the front would get longer and longer. A scan that begins where the last one
+ended does not. What became ready further in front — a retry, a job of higher priority — is found by the next scan from
+the front; those take a twentieth of the time at most, so they are as good as continuous while they are short.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+# Of a scan from the front, what it took longer than others is waited for this many times over.
+_REST_FACTOR: Final = 20.0
+# The weight of the newest measurement in the running mean.
+_NEWEST_WEIGHT: Final = 0.1
+
+
+class LaneMarks:
+    """The marks of all lanes, and when a claim should do without them."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._marks: dict[int, int] = {}
+        self._marked_seconds = 0.0
+        self._front_due_at = 0.0
+
+    def choose(self) -> dict[int, int]:
+        """Return the marks for the next claim, by lane; none if it is to scan from the front."""
+        return {} if self._clock() >= self._front_due_at else self._marks
+
+    def claimed(self, lane_id: int, last_order: int) -> None:
+        """Note how far a lane has been claimed."""
+        self._marks[lane_id] = last_order
+
+    def took(self, seconds: float, *, from_front: bool) -> None:
+        """Note how long a claim took."""
+        if from_front:
+            self._front_due_at = self._clock() + _REST_FACTOR * max(0.0, seconds - self._marked_seconds)
+        elif self._marked_seconds:
+            self._marked_seconds += _NEWEST_WEIGHT * (seconds - self._marked_seconds)
+        else:
+            self._marked_seconds = seconds
+
+    def forget(self) -> None:
+        """Scan from the front next time: behind the marks nothing is left."""
+        self._marks.clear()
+        self._front_due_at = 0.0

@@ -1,0 +1,222 @@
+"""The loops that turn jobs of handlers over: record those that succeeded and claim the next, in one statement.
+
+Two of them run beside each other: while one statement waits for its commit, the other's jobs are worked on. What ends
+while a statement is under way shares the next one. Ends other than success go to the `Finisher`.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from services.executor.beat_executor import Membership
+from services.executor.claim_jobs import LOOK_SECONDS, SECOND_LOOK_SECONDS
+from services.executor.finish_jobs import NOT_RETRYABLE, AttemptEnd, Finisher
+from services.executor.handler_frames import Call, CallEnd, CallOutcome
+from services.executor.hold_calls import CallHoldings, HeldCall
+from services.executor.keep_books import Books
+from services.executor.mark_lanes import LaneMarks
+from services.executor.queries.turn_over_jobs import TurnOverJobsRow, turn_over_jobs
+from shared.db import Pool, query
+from shared.errors import DatabaseUnavailableError, DataRefusedError
+from shared.jobs.retry_policy import RetryPolicy
+from shared.loop import Bell, jittered
+from shared.queries.models import AttemptOutcome
+
+logger = logging.getLogger(__name__)
+
+LOOPS: Final = 2
+# More in one statement gains nothing, and makes others wait.
+_MOST_CLAIMED: Final = 100
+_MOST_ENDED: Final = 200
+# Beside a statement that is under way, another one is worth its round trip from here on.
+_ENOUGH: Final = 50
+
+_OUTCOMES: Final = {
+    CallOutcome.SUCCEEDED: AttemptOutcome.SUCCEEDED,
+    CallOutcome.FAILED: AttemptOutcome.FAILED,
+    CallOutcome.ERRORED: AttemptOutcome.ERRORED,
+    CallOutcome.TIMED_OUT: AttemptOutcome.TIMED_OUT,
+    CallOutcome.CANCELED: AttemptOutcome.CANCELED,
+    CallOutcome.HANDED_BACK: AttemptOutcome.HANDED_BACK,
+    CallOutcome.SNOOZED: AttemptOutcome.SNOOZED,
+}
+_MAY_BE_TRIED_AGAIN: Final = frozenset({CallOutcome.ERRORED, CallOutcome.TIMED_OUT, CallOutcome.SNOOZED})
+
+_decode_retry = msgspec.json.Decoder(RetryPolicy).decode
+
+
+class JobTurnover:
+    """Claims jobs of handlers, gives them to whoever calls the handlers, and writes down what became of them."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        membership: Membership,
+        queues: list[str],
+        labels: list[str],
+        job_types: list[str],
+        holdings: CallHoldings,
+        books: Books,
+        finisher: Finisher,
+        submit: Callable[[Sequence[Call]], None],
+    ) -> None:
+        self._pool = pool
+        self._membership = membership
+        self._queues = queues
+        self._labels = labels
+        self._job_types = job_types
+        self._holdings = holdings
+        self._books = books
+        self._finisher = finisher
+        self._submit = submit
+        self._marks = LaneMarks()
+        self._succeeded: deque[HeldCall] = deque()
+        self._under_way = 0
+        self._looked_in_vain = 0
+        # One for each loop.
+        self.bells = [Bell() for _ in range(LOOPS)]
+
+    def ring(self) -> None:
+        """Look now: something is ready, has ended, or is to be handed back."""
+        for bell in self.bells:
+            bell.ring()
+
+    def take_ends(self, ends: Sequence[CallEnd]) -> None:
+        """Take note of how calls ended; those that are not held any more are nobody's business."""
+        for end in ends:
+            held = self._holdings.find(end.key)
+            if held is None:
+                continue
+            if end.outcome is CallOutcome.SUCCEEDED:
+                if end.result:
+                    held.result = end.result.decode()
+                self._succeeded.append(held)
+            else:
+                self._settle(held, _attempt_end(end))
+        self.ring()
+
+    async def turn_over(self) -> float:
+        """Record and claim once; returns the seconds until the next look."""
+        ended = [self._succeeded.popleft() for _ in range(min(len(self._succeeded), _MOST_ENDED))]
+        may_claim = self._membership.registered and not self._membership.draining
+        slots = max(0, min(self._holdings.free_slots, _MOST_CLAIMED)) if may_claim else 0
+        if not ended and not slots:
+            return jittered(LOOK_SECONDS)
+        if self._under_way and len(ended) + slots < _ENOUGH:
+            # The loop whose statement is under way looks again as soon as that has been answered.
+            self._succeeded.extendleft(reversed(ended))
+            return jittered(LOOK_SECONDS)
+        marks = self._marks.choose()
+        self._under_way += 1
+        try:
+            claimed = await self._ask(ended, slots, marks)
+        finally:
+            self._under_way -= 1
+        return self._next_look(claimed, slots, is_marked=bool(marks))
+
+    async def _ask(self, ended: list[HeldCall], slots: int, marks: dict[int, int]) -> int:
+        """Do the statement; returns how many jobs it claimed."""
+        executor_id = self._membership.executor_id
+        async with self._books.claiming():
+            began = time.monotonic()
+            try:
+                rows = await query(
+                    self._pool,
+                    lambda connection: turn_over_jobs(
+                        connection,
+                        done_job_ids=[held.job_id for held in ended],
+                        done_epochs=[held.epoch for held in ended],
+                        done_results=[held.result for held in ended],
+                        done_rows_at=[held.row_at for held in ended],
+                        executor_id=executor_id,
+                        mark_lane_ids=list(marks),
+                        marks=list(marks.values()),
+                        queues=self._queues,
+                        job_types=self._job_types,
+                        labels=self._labels,
+                        slots=slots,
+                    ),
+                )
+            except DatabaseUnavailableError:
+                # It may have taken effect, or may still do so. The ends are settled one way or the other.
+                self._settle_all(ended)
+                if slots:
+                    self._membership.doubt_books()
+                raise
+            except DataRefusedError:
+                # Nothing has been done. The end that is at fault is found when each is written by itself.
+                self._settle_all(ended)
+                return 0
+            if slots:
+                self._marks.took(time.monotonic() - began, from_front=not marks)
+            if rows[0].done == len(ended):
+                for held in ended:
+                    self._holdings.remove(held)
+            else:
+                self._settle_all(ended)
+            calls = [self._call(row) for row in rows if row.job_id is not None]
+        if calls:
+            self._marks.claimed(rows[0].lane_id or 0, max(row.claim_order or 0 for row in rows))
+            self._submit(calls)
+        return len(calls)
+
+    def _next_look(self, claimed: int, slots: int, *, is_marked: bool) -> float:
+        if claimed < slots:
+            # That lane is empty behind its mark; there may be something in front of it, or in another lane.
+            self._marks.forget()
+        if claimed or self._succeeded or (slots and is_marked):
+            self._looked_in_vain = 0
+            has_more = bool(self._succeeded) or self._holdings.free_slots > 0
+            return 0 if has_more else jittered(LOOK_SECONDS)
+        self._looked_in_vain += 1
+        # What was ready may have been locked by somebody who then claimed less: one more look follows soon.
+        return jittered(SECOND_LOOK_SECONDS if slots and self._looked_in_vain == 1 else LOOK_SECONDS)
+
+    def _call(self, row: TurnOverJobsRow) -> Call:
+        if row.job_id is None or row.epoch is None or row.row_at is None or row.job_type is None:
+            raise ValueError("a claimed job without its columns")
+        held = self._holdings.add(row.job_id, row.epoch, row.row_at)
+        return Call(
+            key=held.key,
+            job_type=row.job_type,
+            payload=(row.payload or "").encode(),
+            job_id=row.job_id,
+            epoch=row.epoch,
+            attempt=(row.attempts_used or 0) + 1,
+            max_attempts=row.max_attempts or 1,
+            timeout_seconds=row.timeout_seconds or 1,
+            queue=row.queue or "",
+            retry=_decode_retry(row.retry) if row.retry else None,
+            metadata=(row.metadata or "").encode(),
+            traceparent=row.traceparent or "",
+        )
+
+    def _settle_all(self, ended: Sequence[HeldCall]) -> None:
+        for held in ended:
+            result = msgspec.Raw(held.result.encode()) if held.result else None
+            self._settle(held, AttemptEnd(AttemptOutcome.SUCCEEDED, result=result))
+
+    def _settle(self, held: HeldCall, end: AttemptEnd) -> None:
+        """Have an end written down by itself, and let go of the job when it is."""
+
+        def settled(state: object) -> None:
+            if state is None:
+                logger.warning("a job was not ours any more; its end is not written", extra={"job_id": held.job_id})
+            self._holdings.remove(held)
+            self.ring()
+
+        self._finisher.put(held.job_id, held.epoch, end, settled)
+
+
+def _attempt_end(end: CallEnd) -> AttemptEnd:
+    return AttemptEnd(
+        _OUTCOMES[end.outcome],
+        error=end.error.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+        reason=end.reason.replace("\0", ""),
+        retry_in_seconds=max(0.0, end.retry_in_seconds) if end.outcome in _MAY_BE_TRIED_AGAIN else NOT_RETRYABLE,
+    )
