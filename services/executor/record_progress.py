@@ -1,5 +1,6 @@
-"""The loop that writes down what handlers last said of their progress: the newest of each job, once a second at most."""
+"""The loop that writes down what handlers last said of their progress: of each job the newest, once a second."""
 
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -7,7 +8,7 @@ from services.executor.handler_frames import ProgressNote
 from services.executor.hold_calls import CallHoldings
 from services.executor.queries.record_progress import record_progress as store_progress
 from shared.db import Pool, query
-from shared.loop import Bell, jittered
+from shared.loop import Bell
 
 _PAUSE_SECONDS: Final = 1.0
 _IDLE_SECONDS: Final = 3600.0
@@ -21,6 +22,7 @@ class ProgressBook:
         self._pool = pool
         self._holdings = holdings
         self._notes: dict[int, ProgressNote] = {}
+        self._written_at = float("-inf")
         self.bell = Bell()
 
     def take(self, notes: Sequence[ProgressNote]) -> None:
@@ -30,6 +32,9 @@ class ProgressBook:
 
     async def record(self) -> float:
         """Write down what was said of the jobs that are still held; returns the seconds until the next look."""
+        pause = self._written_at + _PAUSE_SECONDS - time.monotonic()
+        if self._notes and pause > 0:
+            return pause  # a ring came early
         notes, self._notes = self._notes, {}
         said = [(held, note) for note in notes.values() if (held := self._holdings.find(note.key)) is not None]
         if not said:
@@ -44,4 +49,5 @@ class ProgressBook:
                 messages=[note.message.replace("\0", "")[:_MOST_LETTERS] for _, note in said],
             ),
         )
-        return jittered(_PAUSE_SECONDS)
+        self._written_at = time.monotonic()
+        return _IDLE_SECONDS
