@@ -7,7 +7,7 @@ while a statement is under way shares the next one. Ends other than success go t
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -129,10 +129,10 @@ class JobTurnover:
                     self._pool,
                     lambda connection: turn_over_jobs(
                         connection,
-                        done_job_ids=[held.job_id for held in ended],
-                        done_epochs=[held.epoch for held in ended],
-                        done_results=[held.result for held in ended],
-                        done_rows_at=[held.row_at for held in ended],
+                        done_job_ids=_array_text(str(held.job_id) for held in ended),
+                        done_epochs=_array_text(str(held.epoch) for held in ended),
+                        done_results=f"[{','.join(held.result or 'null' for held in ended)}]",
+                        done_rows_at=_array_text(f'"{held.row_at}"' for held in ended),
                         executor_id=executor_id,
                         mark_lane_ids=list(marks),
                         marks=list(marks.values()),
@@ -211,6 +211,11 @@ class JobTurnover:
             self.ring()
 
         self._finisher.put(held.job_id, held.epoch, end, settled)
+
+
+def _array_text(elements: Iterable[str]) -> str:
+    """Return PostgreSQL's text of an array whose elements need no escapes."""
+    return f"{{{','.join(elements)}}}"
 
 
 def _attempt_end(end: CallEnd) -> AttemptEnd:

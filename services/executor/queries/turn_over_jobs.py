@@ -15,9 +15,9 @@ TURN_OVER_JOBS: Final = """\
 with ending as (
     select u.job_id, u.epoch, u.result
     from rows from (
-        unnest($1::uuid[]),
-        unnest($2::integer[]),
-        unnest($3::text[])
+        unnest(($1::text)::uuid[]),
+        unnest(($2::text)::integer[]),
+        jsonb_array_elements(($3::text)::jsonb)
     ) as u (job_id, epoch, result)
 ),
 done as (
@@ -28,7 +28,7 @@ done as (
         attempts_used = j.attempts_used + 1,
         finished_at = now()
     from ending e
-    where j.ctid = any(($4::text[])::tid[])
+    where j.ctid = any(($4::text)::tid[])
         and j.id = e.job_id
         and j.claim_epoch = e.epoch
         and j.state = 'running'
@@ -37,11 +37,11 @@ done as (
 recorded as (
     insert into attempt (job_id, epoch, executor_id, started_at, ended_at, outcome, result, log_day)
     select
-        d.id, d.claim_epoch, $5::uuid, d.claimed_at, now(), 'succeeded', e.result::jsonb,
+        d.id, d.claim_epoch, $5::uuid, d.claimed_at, now(), 'succeeded', nullif(e.result, 'null'),
         (d.claimed_at at time zone 'utc')::date
     from done d
     join ending e on e.job_id = d.id
-    where e.result <> ''
+    where e.result <> 'null'
         or d.run_id is not null
     on conflict (job_id, epoch) do nothing
 ),
@@ -170,10 +170,10 @@ _make_turn_over_jobs_row = args_row(TurnOverJobsRow)
 async def turn_over_jobs(
     conn: AsyncConnection[Any],
     *,
-    done_job_ids: list[JobId],
-    done_epochs: list[int],
-    done_results: list[str],
-    done_rows_at: list[str],
+    done_job_ids: str,
+    done_epochs: str,
+    done_results: str,
+    done_rows_at: str,
     executor_id: ExecutorId,
     mark_lane_ids: list[int],
     marks: list[int],
@@ -190,7 +190,7 @@ async def turn_over_jobs(
     claimed, as far as the caller knows: the scan begins there, past what an old snapshot keeps from being cleaned up. What became
     ready before the mark is found by a call without marks.
     No attempt is opened. The newest attempt of a handler's job is the job's row; it gets a row of its own when it has something to say.
-    A result of '' is none. Locks: the finished job rows, found by ctid; the claimed ones (SKIP LOCKED), by ctid too.
+    What is done comes as the text of arrays (results: of a JSON array, null for none), which costs a quarter of dumping lists. Locks: the finished job rows, found by ctid; the claimed ones (SKIP LOCKED), by ctid too.
     """
     cur = AsyncRawCursor(conn, row_factory=_make_turn_over_jobs_row)
     await cur.execute(

@@ -7,15 +7,15 @@
 -- claimed, as far as the caller knows: the scan begins there, past what an old snapshot keeps from being cleaned up. What became
 -- ready before the mark is found by a call without marks.
 -- No attempt is opened. The newest attempt of a handler's job is the job's row; it gets a row of its own when it has something to say.
--- A result of '' is none. Locks: the finished job rows, found by ctid; the claimed ones (SKIP LOCKED), by ctid too.
+-- What is done comes as the text of arrays (results: of a JSON array, null for none), which costs a quarter of dumping lists. Locks: the finished job rows, found by ctid; the claimed ones (SKIP LOCKED), by ctid too.
 -- @nullable lane_id job_type queue row_at job_id epoch attempts_used max_attempts claim_order timeout_seconds payload metadata retry
 -- @nullable traceparent run_id
 with ending as (
     select u.job_id, u.epoch, u.result
     from rows from (
-        unnest(@done_job_ids::uuid[]),
-        unnest(@done_epochs::integer[]),
-        unnest(@done_results::text[])
+        unnest((@done_job_ids::text)::uuid[]),
+        unnest((@done_epochs::text)::integer[]),
+        jsonb_array_elements((@done_results::text)::jsonb)
     ) as u (job_id, epoch, result)
 ),
 done as (
@@ -26,7 +26,7 @@ done as (
         attempts_used = j.attempts_used + 1,
         finished_at = now()
     from ending e
-    where j.ctid = any((@done_rows_at::text[])::tid[])
+    where j.ctid = any((@done_rows_at::text)::tid[])
         and j.id = e.job_id
         and j.claim_epoch = e.epoch
         and j.state = 'running'
@@ -35,11 +35,11 @@ done as (
 recorded as (
     insert into attempt (job_id, epoch, executor_id, started_at, ended_at, outcome, result, log_day)
     select
-        d.id, d.claim_epoch, @executor_id::uuid, d.claimed_at, now(), 'succeeded', e.result::jsonb,
+        d.id, d.claim_epoch, @executor_id::uuid, d.claimed_at, now(), 'succeeded', nullif(e.result, 'null'),
         (d.claimed_at at time zone 'utc')::date
     from done d
     join ending e on e.job_id = d.id
-    where e.result <> ''
+    where e.result <> 'null'
         or d.run_id is not null
     on conflict (job_id, epoch) do nothing
 ),
