@@ -98,12 +98,13 @@ def spawn_process(
     run_as: RunAs | None = None,
     with_stdin: bool = False,
     with_stderr: bool = True,
+    pass_fds: Sequence[int] = (),
 ) -> SpawnedProcess:
     """Start ``argv`` in a new session with exactly the environment ``env`` (and our mark).
 
     Standard input is empty unless ``with_stdin``; standard output and error are separate pipes, the latter
-    discarded without ``with_stderr``; the umask is 022; no other descriptor is inherited. Blocks for the time
-    of a vfork (0.3 ms; with ``run_as`` a fork, some ms in a large process).
+    discarded without ``with_stderr``; the umask is 022; no other descriptor than ``pass_fds`` is
+    inherited. Blocks for the time of a vfork (0.3 ms; with ``run_as`` a fork, some ms in a large process).
 
     Raises CommandStartError.
     """
@@ -119,6 +120,7 @@ def spawn_process(
             stderr=subprocess.PIPE if with_stderr else subprocess.DEVNULL,
             cwd=cwd,
             env=environment,
+            pass_fds=pass_fds,
             start_new_session=True,
             umask=0o022,
             user=None if run_as is None else run_as.uid,

@@ -11,9 +11,6 @@ from msgspec import Struct
 
 from shared.jobs.errors import JobCanceled
 
-# Called with the context, how much is done (0 to 1) and a message.
-OnProgress = Callable[["JobContext", float, str], None]
-
 _MESSAGE_MOST_CHARACTERS: Final = 500
 
 
@@ -36,6 +33,10 @@ class JobDetails(Protocol):
     def metadata(self) -> bytes: ...  # noqa: D102
     @property
     def traceparent(self) -> str: ...  # noqa: D102
+
+
+# Called with what was given as details, how much is done (0 to 1), and a message; from any thread.
+OnProgress = Callable[[JobDetails, float, str], None]
 
 
 class GivenDetails(Struct, frozen=True):
@@ -70,7 +71,7 @@ class JobContext:
         details: GivenDetails | None = None,
         *,
         timeout_seconds: float = 60.0,
-        on_progress: OnProgress = lambda _context, _fraction, _message: None,
+        on_progress: OnProgress = lambda _details, _fraction, _message: None,
     ) -> "JobContext":
         """Make one, so that a handler can be called like the function that it is."""
         return cls(details or GivenDetails(), time.monotonic() + timeout_seconds, on_progress)
@@ -145,7 +146,7 @@ class JobContext:
         """
         if not 0.0 <= fraction <= 1.0:
             raise ValueError(f"progress is a number from 0 to 1, not {fraction}")
-        self._on_progress(self, float(fraction), message[:_MESSAGE_MOST_CHARACTERS])
+        self._on_progress(self._details, float(fraction), message[:_MESSAGE_MOST_CHARACTERS])
 
     async def progress(self, fraction: float, message: str = "") -> None:
         """Tell how much is done: `report_progress` for async handlers."""

@@ -1,0 +1,75 @@
+"""A handler process has died: what becomes of each call that was in its hands."""
+
+import signal
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from services.executor.handler_end_call import end_crashed, end_interrupted
+from services.executor.handler_flight import FlyingCall
+from services.executor.handler_frames import OUT_OF_MEMORY_STATUS, CallEnd
+from services.executor.handler_process import Condemnation, HandlerProcess
+from shared.jobs.retry_policy import RetryPolicy
+
+# A call that was there so often when a process died is suspected, whatever the marks say.
+_LOSSES_SUSPECT: Final = 3
+# And so often in quarantine, without even having begun, is to blame.
+_LOSSES_GUILTY: Final = 6
+
+
+class Fallout(Struct, frozen=True):
+    """The calls of a dead process, sorted."""
+
+    # These have ended with it: they were to blame, or were to end anyway.
+    ended: list[tuple[FlyingCall, CallEnd]]
+    # One of these is to blame, and they are run again, each alone.
+    suspects: list[FlyingCall]
+    # These are run again as if nothing had happened.
+    innocents: list[FlyingCall]
+
+
+def sort_out(process: HandlerProcess, cause: Condemnation, policies: Mapping[str, RetryPolicy]) -> Fallout:
+    """Sort the calls that a dead process still held.
+
+    If nobody knows who is to blame, whoever had begun and not ended is suspected. One that was alone in quarantine
+    is to blame.
+    """
+    fallout = Fallout([], [], [])
+    for flying in process.calls.values():
+        policy = policies.get(flying.call.job_type, RetryPolicy())
+        why = cause.culprits.get(flying.call.key) or flying.interrupted
+        if why is not None:
+            fallout.ended.append((flying, end_interrupted(flying.call, why, policy)))
+            continue
+        begun_at = process.begun_at(flying)
+        if process.is_solitary and begun_at != 0:
+            fallout.ended.append((flying, _blame(flying, cause, policy)))
+            continue
+        if begun_at > 0 and not cause.culprits:
+            fallout.suspects.append(flying)
+            continue
+        flying.losses += 1
+        if flying.losses >= _LOSSES_GUILTY:
+            fallout.ended.append((flying, _blame(flying, cause, policy)))
+        elif process.is_solitary or flying.losses >= _LOSSES_SUSPECT:
+            fallout.suspects.append(flying)
+        else:
+            fallout.innocents.append(flying)
+    return fallout
+
+
+def _blame(flying: FlyingCall, cause: Condemnation, policy: RetryPolicy) -> CallEnd:
+    return end_crashed(flying.call, policy, cause.reason, f"took its process down with it, which {cause.how}")
+
+
+def describe_exit(code: int) -> Condemnation:
+    """Say how a process ended that we did not kill; ``code`` is negative for a signal."""
+    if code == OUT_OF_MEMORY_STATUS:
+        return Condemnation("ran out of memory", "out_of_memory")
+    if code >= 0:
+        return Condemnation(f"exited with status {code}")
+    try:
+        return Condemnation(f"was ended by {signal.Signals(-code).name}")
+    except ValueError:
+        return Condemnation(f"was ended by signal {-code}")

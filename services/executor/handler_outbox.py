@@ -1,0 +1,81 @@
+"""What a handler process has to tell its executor: gathered, and sent together."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, cast
+
+from services.executor.handler_channel import Channel
+from services.executor.handler_frames import (
+    FRAME_BYTES,
+    Call,
+    CallEnd,
+    EndedCalls,
+    Progress,
+    ProgressNote,
+    cut_by_weight,
+)
+from shared.jobs.job_context import JobDetails
+
+# While there is more to do. An end that leaves nothing to do is told at once.
+_GATHER_SECONDS: Final = 0.002
+_PROGRESS_SECONDS: Final = 0.05
+_END_BYTES: Final = 64
+
+
+class Outbox:
+    """Ends of calls, and notes of progress, of which only the newest of each call is kept."""
+
+    def __init__(self, channel: Channel, is_idle: Callable[[], bool]) -> None:
+        """``is_idle``: whether nothing runs, and nothing waits to be run."""
+        self._channel = channel
+        self._is_idle = is_idle
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._ends: list[CallEnd] = []
+        self._due = False
+        self._sent_at = 0.0
+        self._notes: dict[int, ProgressNote] = {}
+
+    def add_end(self, end: CallEnd) -> None:
+        """Tell of an end: together with those that come in the same turn of the loop, or within some ms."""
+        self._ends.append(end)
+        if not self._due:
+            self._due = True
+            self._loop.call_soon(self._send_or_gather)
+
+    def add_progress(self, details: JobDetails, fraction: float, message: str) -> None:
+        """Tell how far a call has got. From any thread."""
+        note = ProgressNote(cast("Call", details).key, fraction, message)
+        if threading.get_ident() == self._thread:
+            self._keep_note(note)
+        else:
+            self._loop.call_soon_threadsafe(self._keep_note, note)
+
+    def _send_or_gather(self) -> None:
+        wait = self._sent_at + _GATHER_SECONDS - time.monotonic()
+        if wait <= 0 or self._is_idle():
+            self._send_ends()
+        else:
+            self._loop.call_later(wait, self._send_ends)
+
+    def _send_ends(self) -> None:
+        self._due = False
+        self._sent_at = time.monotonic()
+        ends, self._ends = self._ends, []
+        # Progress comes before the end, or not at all.
+        self._send_notes()
+        weights = [_END_BYTES + len(end.result) + len(end.error) for end in ends]
+        for piece in cut_by_weight(ends, weights, FRAME_BYTES):
+            self._channel.send(EndedCalls(list(piece)))
+
+    def _keep_note(self, note: ProgressNote) -> None:
+        if not self._notes:
+            self._loop.call_later(_PROGRESS_SECONDS, self._send_notes)
+        self._notes[note.key] = note
+
+    def _send_notes(self) -> None:
+        if self._notes:
+            notes, self._notes = self._notes, {}
+            self._channel.send(Progress(list(notes.values())))

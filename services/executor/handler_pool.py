@@ -1,0 +1,238 @@
+"""The handler processes of an executor: give them calls, and see to it that every call ends exactly once.
+
+A process may die, or hang, with several calls in its hands, and nobody knows which of them is to blame. Then those that
+had begun are run again one at a time, alone in a process kept for that; whoever takes that one down, too, was it. All
+others are given to another process. The replacement of a process is started before, so that it is there when needed.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+import anyio
+
+from services.executor.handler_end_call import end_interrupted
+from services.executor.handler_fallout import sort_out
+from services.executor.handler_flight import FlyingCall
+from services.executor.handler_frames import (
+    Call,
+    CallEnd,
+    CallInterruption,
+    EndedCalls,
+    FromChild,
+    Progress,
+    ProgressNote,
+)
+from services.executor.handler_process import Condemnation, HandlerProcess, ProcessSettings
+from services.executor.handler_roster import ProcessRoster, RosterSettings
+from services.executor.handler_watch import WatchLimits
+from services.executor.resolve_run_as import RunAs
+from shared.jobs.describe_handlers import HandlerEntry
+from shared.jobs.retry_policy import RetryPolicy
+
+_START_SECONDS: Final = 60.0
+_CALLS_BEYOND: Final = 2
+# After so many failures in a row to get a process going, calls are handed back instead of being kept waiting.
+_PATIENCE_FAILURES: Final = 5
+
+
+class HandlerPool:
+    """Runs calls in handler processes. `start` it, `run` it for as long as it is used, and `aclose` it."""
+
+    def __init__(
+        self,
+        *,
+        processes: int,
+        modules: Sequence[str],
+        memory_bytes: int,
+        grace_seconds: float,
+        stall_seconds: float,
+        on_ends: Callable[[Sequence[CallEnd]], None],
+        on_progress: Callable[[Sequence[ProgressNote]], None],
+        entry_points: bool = True,
+        env: Mapping[str, str] | None = None,
+        concurrency: int = 100,
+        spares: int = 1,
+        recycle_after_calls: int | None = None,
+        run_as: RunAs | None = None,
+        mark: str | None = None,
+        reaper_pid: int | None = None,
+        log_level: str = "info",
+    ) -> None:
+        """Make a pool of ``processes`` that import ``modules``, and with ``entry_points`` what packages announce.
+
+        Each runs up to ``concurrency`` calls at a time, may take ``memory_bytes`` (resident), and sees of our
+        environment only ``env``. A call that should end has ``grace_seconds`` before its process is killed; a process
+        that gives no sign of life has ``stall_seconds``. ``on_ends`` hears of every end, also during `interrupt`,
+        `submit` and `aclose`; neither it nor ``on_progress`` may raise. ``spares`` processes wait to replace another.
+        Processes carry ``mark``, a dot and a number as their mark (see `hold_state`).
+        """
+        self._on_ends = on_ends
+        self._on_progress = on_progress
+        self._roster = ProcessRoster(
+            RosterSettings(
+                process=ProcessSettings(
+                    modules=modules,
+                    entry_points=entry_points,
+                    env=env or {},
+                    memory_bytes=memory_bytes,
+                    seats=_CALLS_BEYOND * concurrency + 256,
+                    concurrency=concurrency,
+                    log_level=log_level,
+                    run_as=run_as,
+                    mark=mark,
+                ),
+                limits=WatchLimits(
+                    stall_seconds=stall_seconds,
+                    grace_seconds=grace_seconds,
+                    start_seconds=_START_SECONDS,
+                    memory_bytes=memory_bytes,
+                ),
+                processes=processes,
+                spares=spares,
+                recycle_after_calls=recycle_after_calls,
+                reaper_pid=reaper_pid,
+            ),
+            on_message=self._take_message,
+            on_death=self._take_death,
+            on_change=self._change,
+        )
+        self._flying: dict[int, FlyingCall] = {}
+        self._waiting: deque[FlyingCall] = deque()
+        self._suspects: deque[FlyingCall] = deque()
+        self._is_closed = False
+
+    def __len__(self) -> int:
+        return len(self._flying)
+
+    @property
+    def catalog(self) -> list[HandlerEntry]:
+        """What handlers there are, as the newest process says."""
+        return self._roster.catalog
+
+    @property
+    def is_available(self) -> bool:
+        """Whether it makes sense to submit calls: a process takes them, or is likely to in a moment."""
+        return self._roster.failures < _PATIENCE_FAILURES or bool(self._roster.serving())
+
+    async def start(self) -> list[HandlerEntry]:
+        """Start the first process and return the catalog. Raises HandlersUnavailableError, which says why."""
+        await self._roster.start_first()
+        return self.catalog
+
+    async def run(self) -> None:
+        """Keep the processes running until canceled, which kills them. To be called once, after `start`."""
+        await self._roster.run()
+
+    async def aclose(self) -> None:
+        """Hand back every call that is left, and leave no process behind. To be called once `run` has ended."""
+        self._is_closed = True
+        with anyio.CancelScope(shield=True):
+            await self._roster.aclose()
+        self._waiting.clear()
+        self._suspects.clear()
+        self._end_all(list(self._flying.values()), CallInterruption.HANDED_BACK)
+
+    def submit(self, calls: Sequence[Call]) -> None:
+        """Take calls; each will have exactly one end. Never waits. Raises ValueError if a key is in use."""
+        for call in calls:
+            if call.key in self._flying:
+                raise ValueError(f"there is a call with the key {call.key} already")
+            flying = self._flying[call.key] = FlyingCall(call)
+            self._waiting.append(flying)
+        self._change()
+
+    def interrupt(self, keys: Iterable[int], why: CallInterruption) -> None:
+        """End those of the given calls that have not ended; of lost ones, no end is told. The first reason stands."""
+        now = time.monotonic()
+        running: dict[HandlerProcess, list[int]] = {}
+        waiting: list[FlyingCall] = []
+        for key in keys:
+            flying = self._flying.get(key)
+            if flying is None:
+                continue
+            if flying.interrupted is None:
+                flying.interrupted, flying.interrupted_at = why, now
+                if flying.process is None:
+                    waiting.append(flying)
+                else:
+                    running.setdefault(flying.process, []).append(key)
+            elif why is CallInterruption.LOST:
+                flying.interrupted = why
+        if waiting:
+            self._waiting = deque(flying for flying in self._waiting if flying.interrupted is None)
+            self._suspects = deque(flying for flying in self._suspects if flying.interrupted is None)
+            self._end_all(waiting, why)
+        for process, running_keys in running.items():
+            process.interrupt(running_keys, why)
+
+    def interrupt_all(self, why: CallInterruption) -> None:
+        """End everything."""
+        self.interrupt(list(self._flying), why)
+
+    def _change(self) -> None:
+        """Give calls to whoever can take them."""
+        if self._is_closed or not self.is_available:
+            kept = [*self._waiting, *self._suspects]
+            self._waiting.clear()
+            self._suspects.clear()
+            self._end_all(kept, CallInterruption.HANDED_BACK)
+            return
+        if self._waiting:
+            serving = sorted(self._roster.serving(), key=lambda process: len(process.calls))
+            for place, process in enumerate(serving):
+                share = -(-len(self._waiting) // (len(serving) - place))
+                number = min(share, process.room)
+                if number:
+                    process.give([self._waiting.popleft() for _ in range(number)])
+        if not self._suspects:
+            self._roster.close_quarantine()
+        elif (quarantine := self._roster.find_quarantine()) is not None:
+            quarantine.give([self._suspects.popleft()])
+
+    def _take_message(self, process: HandlerProcess, message: FromChild) -> None:
+        match message:
+            case EndedCalls(ends=ends):
+                told = []
+                for end in ends:
+                    flying = process.take_back(end.key)
+                    if flying is not None:
+                        del self._flying[end.key]
+                        if flying.interrupted is not CallInterruption.LOST:
+                            told.append(end)
+                self._roster.failures = 0
+                if told:
+                    self._on_ends(told)
+                self._change()
+            case Progress(notes=notes):
+                known = [note for note in notes if note.key in process.calls]
+                if known:
+                    self._on_progress(known)
+            case _:
+                pass
+
+    def _take_death(self, process: HandlerProcess, cause: Condemnation) -> None:
+        policies = {entry.job_type: entry.retry for entry in self.catalog}
+        fallout = sort_out(process, cause, policies)
+        process.calls.clear()
+        for flying in (*fallout.suspects, *fallout.innocents):
+            flying.process = None
+        self._suspects.extend(fallout.suspects)
+        self._waiting.extendleft(reversed(fallout.innocents))
+        self._end(fallout.ended)
+        self._change()
+
+    def _end_all(self, flying_calls: Iterable[FlyingCall], why: CallInterruption) -> None:
+        self._end(
+            (flying, end_interrupted(flying.call, flying.interrupted or why, RetryPolicy())) for flying in flying_calls
+        )
+
+    def _end(self, ended: Iterable[tuple[FlyingCall, CallEnd]]) -> None:
+        told = []
+        for flying, end in ended:
+            del self._flying[flying.call.key]
+            if flying.interrupted is not CallInterruption.LOST:
+                told.append(end)
+        if told:
+            self._on_ends(told)
