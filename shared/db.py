@@ -18,7 +18,7 @@ from psycopg.types.enum import EnumInfo, register_enum
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from shared.errors import DatabaseUnavailableError, DataRefusedError
+from shared.errors import DatabaseUnavailableError, DataRefusedError, RefusedError
 from shared.queries.models import ENUMS
 
 logger = logging.getLogger(__name__)
@@ -141,6 +141,8 @@ _UNAVAILABLE: Final = (
     TooManyRequests,
     TimeoutError,
 )
+# The SQLSTATEs of the schema's function `refuse`.
+_REFUSALS: Final = ("HD422", "HD409", "HD413")
 _CONFLICTS: Final = (errors.DeadlockDetected, errors.SerializationFailure)
 
 
@@ -148,7 +150,8 @@ async def query(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
     """Run one statement on a pooled connection, as its own transaction.
 
     It is shielded from cancellation, so that its answer is never thrown away; a deadline ends it instead.
-    Raises `DatabaseUnavailableError`: whether the statement took effect is then unknown. Raises `DataRefusedError`.
+    Raises `DatabaseUnavailableError`: whether the statement took effect is then unknown. Raises `DataRefusedError`,
+    and `RefusedError` for what a function of the schema refuses.
     """
     return await _attempt(pool, body)
 
@@ -156,7 +159,7 @@ async def query(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
 async def in_transaction(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
     """Run `body` in one transaction; all of it is done, or nothing. `body` may run again after a conflict.
 
-    Raises `DatabaseUnavailableError`, `DataRefusedError`.
+    Raises `DatabaseUnavailableError`, `DataRefusedError`, `RefusedError`.
     """
 
     async def in_block(connection: Connection) -> T:
@@ -180,6 +183,12 @@ async def _attempt(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
             raise DatabaseUnavailableError(f"{type(error).__name__}: {error}".strip()) from error
         except psycopg.DataError as error:
             raise DataRefusedError(str(error)) from error
+        except psycopg.Error as error:
+            if error.sqlstate not in _REFUSALS:
+                raise
+            raise RefusedError(
+                error.sqlstate, error.diag.message_primary or "", error.diag.message_hint or ""
+            ) from error
     raise AssertionError("unreachable")
 
 

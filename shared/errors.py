@@ -27,3 +27,15 @@ class LeaseLostError(HowdahError):
 
 class SealError(HowdahError):
     """A sealed value cannot be opened: unknown key id, or the ciphertext was altered or moved."""
+
+
+class RefusedError(HowdahError):
+    """The database refused what was asked for: malformed, taken or too large. Trying again changes nothing.
+
+    `code` is the SQLSTATE: HD422, HD409 or HD413; the message says what is wrong, `hint` what to do.
+    """
+
+    def __init__(self, code: str, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.hint = hint
