@@ -180,15 +180,14 @@ async def _attempt(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
                 raise DatabaseUnavailableError(f"still in conflict after several tries: {error}") from error
             await anyio.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - not for secrets
         except _UNAVAILABLE as error:
+            # psycopg takes every SQLSTATE that it does not know for trouble with the server.
+            if isinstance(error, psycopg.Error) and error.sqlstate in _REFUSALS:
+                raise RefusedError(
+                    error.sqlstate, error.diag.message_primary or "", error.diag.message_hint or ""
+                ) from error
             raise DatabaseUnavailableError(f"{type(error).__name__}: {error}".strip()) from error
         except psycopg.DataError as error:
             raise DataRefusedError(str(error)) from error
-        except psycopg.Error as error:
-            if error.sqlstate not in _REFUSALS:
-                raise
-            raise RefusedError(
-                error.sqlstate, error.diag.message_primary or "", error.diag.message_hint or ""
-            ) from error
     raise AssertionError("unreachable")
 
 
