@@ -25,9 +25,10 @@ from services.executor.reap_processes import ReaperLink
 from services.executor.repack_mirror import repack_mirrors
 from services.executor.resolve_run_as import check_reachable, resolve_run_as
 from services.executor.run_job import run_job
+from services.executor.serve_handlers import HandlerConfig, HandlerSide, open_handlers, publish_catalog
 from services.executor.surroundings import Surroundings
 from services.executor.sweep_leftovers import sweep_leftovers
-from shared.config import PositiveInt, PositiveSeconds, ServiceConfig
+from shared.config import PositiveInt, PositiveSeconds
 from shared.db import Pool, open_pool, query
 from shared.errors import DatabaseUnavailableError
 from shared.listen import run_listener
@@ -42,7 +43,7 @@ _LEAVE_SECONDS = 15.0
 _REAPER_GONE_STATUS = 70
 
 
-class Config(ServiceConfig, frozen=True, kw_only=True):
+class Config(HandlerConfig, frozen=True, kw_only=True):
     """Settings of the executor."""
 
     # `id:base64`, the current key first; to open the repositories' credentials.
@@ -90,36 +91,38 @@ async def serve(config: Config, link: ReaperLink) -> None:
             background.start_soon(watch_signals, stop)
             background.start_soon(_leave_with_reaper, link, state)
             await check_schema(pool, stop)
-            membership = Membership(
-                name=config.name,
-                queues=[*config.queues, PLAN_QUEUE],
-                labels=sorted(config.labels),
-                slots=config.slots,
-                plan_slots=config.plan_slots,
-                handler_slots=0,
-                job_types=[],
-            )
-            books = Books()
-            holdings = Holdings(books, slots=config.slots, plan_slots=config.plan_slots)
-            custody = Custody(books, [holdings])
-            around = Surroundings(
-                state=state,
-                run_as=run_as,
-                reaper_pid=link.reaper_pid,
-                loader=loader,
-                sealer=sealer,
-                writer=LogWriter(pool),
-                finisher=Finisher(pool, membership),
-                holdings=holdings,
-                grace_seconds=config.grace_seconds,
-                log_cap_bytes=config.log_cap_bytes,
-            )
-            background.start_soon(around.writer.run)
-            background.start_soon(around.finisher.run)
-            background.start_soon(loader.warm)
-            await _work(
-                config, pool, membership=membership, around=around, custody=custody, stop=stop, background=background
-            )
+            async with open_handlers(
+                config, state=state, reaper_pid=link.reaper_pid, grace_seconds=config.grace_seconds
+            ) as handlers:
+                membership = _membership(config, handlers)
+                books = Books()
+                holdings = Holdings(books, slots=config.slots, plan_slots=config.plan_slots)
+                around = Surroundings(
+                    state=state,
+                    run_as=run_as,
+                    reaper_pid=link.reaper_pid,
+                    loader=loader,
+                    sealer=sealer,
+                    writer=LogWriter(pool),
+                    finisher=Finisher(pool, membership),
+                    holdings=holdings,
+                    grace_seconds=config.grace_seconds,
+                    log_cap_bytes=config.log_cap_bytes,
+                )
+                background.start_soon(around.writer.run)
+                background.start_soon(around.finisher.run)
+                background.start_soon(loader.warm)
+                custody = Custody(books, [holdings, handlers.holdings])
+                await _work(
+                    config,
+                    pool,
+                    membership=membership,
+                    around=around,
+                    handlers=handlers,
+                    custody=custody,
+                    stop=stop,
+                    background=background,
+                )
             background.cancel_scope.cancel()
     finally:
         await loader.aclose()
@@ -133,18 +136,29 @@ async def _work(
     *,
     membership: Membership,
     around: Surroundings,
+    handlers: HandlerSide,
     custody: Custody,
     stop: Stop,
     background: TaskGroup,
 ) -> None:
     """Register, claim until asked to stop, drain, leave."""
     beat_bell, silent = Bell(), Stop()
+    turnover = handlers.start(
+        background,
+        pool,
+        membership=membership,
+        queues=config.queues,
+        labels=config.labels,
+        books=custody.books,
+        finisher=around.finisher,
+        stop=silent,
+    )
     background.start_soon(
         partial(
             run_listener,
             config.listen_url(),
             name="howdah-executor-listen",
-            bells={"job_ready": [around.holdings.slot_freed], "job_cancel": [beat_bell]},
+            bells={"job_ready": [around.holdings.slot_freed, *turnover.bells], "job_cancel": [beat_bell]},
         )
     )
     async with anyio.create_task_group() as beats, anyio.create_task_group() as jobs:
@@ -166,9 +180,12 @@ async def _work(
 
         async def beat() -> float:
             registered = membership.registered
+            if not registered:
+                await publish_catalog(pool, handlers.catalog)
             seconds = await beat_executor(pool, membership, custody, config.beat_seconds)
             if membership.registered and not registered:
                 around.holdings.slot_freed.ring()
+                turnover.ring()
             return seconds
 
         # The heartbeat outlives the work.
@@ -177,7 +194,12 @@ async def _work(
         background.start_soon(
             partial(run_loop, "repack", partial(repack_mirrors, around.mirrors), bell=Bell(), stop=stop)
         )
-        logger.info("executor is running: %d slots, queues %s", config.slots, ", ".join(config.queues))
+        logger.info(
+            "executor is running: %d slots for commands, %d for handlers, queues %s",
+            config.slots,
+            config.handler_slots,
+            ", ".join(config.queues),
+        )
         await run_loop("claim", claim, bell=around.holdings.slot_freed, stop=stop)
         membership.draining = True
         beat_bell.ring()
@@ -189,6 +211,18 @@ async def _work(
             await query(pool, lambda connection: leave_executor(connection, executor_id=membership.executor_id))
         except DatabaseUnavailableError as error:
             logger.warning("could not say goodbye; the lease will run out: %s", error)
+
+
+def _membership(config: Config, handlers: HandlerSide) -> Membership:
+    return Membership(
+        name=config.name,
+        queues=[*config.queues, PLAN_QUEUE],
+        labels=sorted(config.labels),
+        slots=config.slots,
+        plan_slots=config.plan_slots,
+        handler_slots=config.handler_slots,
+        job_types=[entry.job_type for entry in handlers.catalog],
+    )
 
 
 async def _drain(config: Config, custody: Custody, stop: Stop) -> None:

@@ -7,8 +7,8 @@ while a statement is under way shares the next one. Ends other than success go t
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
@@ -49,6 +49,17 @@ _MAY_BE_TRIED_AGAIN: Final = frozenset({CallOutcome.ERRORED, CallOutcome.TIMED_O
 _decode_retry = msgspec.json.Decoder(RetryPolicy).decode
 
 
+class CallProcesses(Protocol):
+    """What calls the handlers: `HandlerPool`."""
+
+    @property
+    def is_available(self) -> bool:
+        """Whether it makes sense to submit calls."""
+
+    def submit(self, calls: Sequence[Call]) -> None:
+        """Take calls; each will have one end."""
+
+
 class JobTurnover:
     """Claims jobs of handlers, gives them to whoever calls the handlers, and writes down what became of them."""
 
@@ -63,7 +74,7 @@ class JobTurnover:
         holdings: CallHoldings,
         books: Books,
         finisher: Finisher,
-        submit: Callable[[Sequence[Call]], None],
+        processes: CallProcesses,
     ) -> None:
         self._pool = pool
         self._membership = membership
@@ -73,7 +84,7 @@ class JobTurnover:
         self._holdings = holdings
         self._books = books
         self._finisher = finisher
-        self._submit = submit
+        self._processes = processes
         self._marks = LaneMarks()
         self._succeeded: deque[HeldCall] = deque()
         self._under_way = 0
@@ -103,7 +114,7 @@ class JobTurnover:
     async def turn_over(self) -> float:
         """Record and claim once; returns the seconds until the next look."""
         ended = [self._succeeded.popleft() for _ in range(min(len(self._succeeded), _MOST_ENDED))]
-        may_claim = self._membership.registered and not self._membership.draining
+        may_claim = self._membership.registered and not self._membership.draining and self._processes.is_available
         slots = max(0, min(self._holdings.free_slots, _MOST_CLAIMED)) if may_claim else 0
         if not ended and not slots:
             return jittered(LOOK_SECONDS)
@@ -162,7 +173,7 @@ class JobTurnover:
             calls = [self._call(row) for row in rows if row.job_id is not None]
         if calls:
             self._marks.claimed(rows[0].lane_id or 0, max(row.claim_order or 0 for row in rows))
-            self._submit(calls)
+            self._processes.submit(calls)
         return len(calls)
 
     def _next_look(self, claimed: int, slots: int, *, is_marked: bool) -> float:
