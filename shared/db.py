@@ -99,7 +99,9 @@ async def open_pool(
         configure=configure,
         open=False,
         timeout=_ACQUIRE_SECONDS,
-        reconnect_timeout=30,
+        # As long as somebody waits. The pauses between its tries double: given more time, they would grow longer than
+        # an executor's lease, and an outage would cost executors that are alive.
+        reconnect_timeout=_ACQUIRE_SECONDS,
         max_idle=60,
     )
     await pool.open(wait=False)
