@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 from typing import Final, cast
 
 from services.executor.handler_channel import Channel
@@ -18,7 +17,7 @@ from services.executor.handler_frames import (
 )
 from shared.jobs.job_context import JobDetails
 
-# While there is more to do. An end that leaves nothing to do is told at once.
+# While there is more to do.
 _GATHER_SECONDS: Final = 0.002
 _PROGRESS_SECONDS: Final = 0.05
 _END_BYTES: Final = 64
@@ -27,23 +26,26 @@ _END_BYTES: Final = 64
 class Outbox:
     """Ends of calls, and notes of progress, of which only the newest of each call is kept."""
 
-    def __init__(self, channel: Channel, is_idle: Callable[[], bool]) -> None:
-        """``is_idle``: whether nothing runs, and nothing waits to be run."""
+    def __init__(self, channel: Channel) -> None:
         self._channel = channel
-        self._is_idle = is_idle
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._ends: list[CallEnd] = []
-        self._due = False
+        self._timer: asyncio.Handle | None = None
         self._sent_at = 0.0
         self._notes: dict[int, ProgressNote] = {}
 
     def add_end(self, end: CallEnd) -> None:
         """Tell of an end: together with those that come in the same turn of the loop, or within some ms."""
         self._ends.append(end)
-        if not self._due:
-            self._due = True
-            self._loop.call_soon(self._send_or_gather)
+        if self._timer is None:
+            self._timer = self._loop.call_soon(self._send_or_gather)
+
+    def send_ends(self) -> None:
+        """Tell now, for there will not be more in a moment."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._send_ends()
 
     def add_progress(self, details: JobDetails, fraction: float, message: str) -> None:
         """Tell how far a call has got. From any thread."""
@@ -55,13 +57,13 @@ class Outbox:
 
     def _send_or_gather(self) -> None:
         wait = self._sent_at + _GATHER_SECONDS - time.monotonic()
-        if wait <= 0 or self._is_idle():
+        if wait <= 0:
             self._send_ends()
         else:
-            self._loop.call_later(wait, self._send_ends)
+            self._timer = self._loop.call_later(wait, self._send_ends)
 
     def _send_ends(self) -> None:
-        self._due = False
+        self._timer = None
         self._sent_at = time.monotonic()
         ends, self._ends = self._ends, []
         # Progress comes before the end, or not at all.

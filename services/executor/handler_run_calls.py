@@ -59,7 +59,7 @@ class CallRunner:
         self._concurrency = concurrency
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="handler")
-        self._outbox = Outbox(channel, lambda: not self._queue and not self._running)
+        self._outbox = Outbox(channel)
         self._queue: deque[_Given] = deque()
         # Calls for handlers of batches wait here; in the queue, each stands for a batch that may be begun.
         self._batches: dict[str, deque[_Given]] = {}
@@ -132,6 +132,8 @@ class CallRunner:
             raise RuntimeError("a servant is a task")
         while not servant.cancelling():
             if not self._queue:
+                if not self._running:
+                    self._outbox.send_ends()
                 await self._wait()
                 continue
             if self._channel.is_choked:
