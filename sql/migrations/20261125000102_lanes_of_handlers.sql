@@ -15,7 +15,7 @@ drop function lane_of(text, text[]);
 
 create function lane_of(wanted_kind job_kind, wanted_queue text, wanted_type text, wanted_labels text[]) returns integer
 language plpgsql volatile
-set search_path = pg_catalog, public
+set search_path = pg_catalog, public, pg_temp
 as $$
 declare
     sorted text[] := array(select distinct l from unnest(wanted_labels) as l order by l);

@@ -65,8 +65,6 @@ create table job_key (
     job_type text not null,
     key text not null check (key <> '' and length(key) <= 255),
     job_id uuid not null,
-    -- SHA-256 of the queue and the payload: the same key with another is a mistake.
-    digest bytea not null,
     expires_at timestamptz not null,
     primary key (job_type, key)
 );
@@ -86,7 +84,7 @@ create table job_progress (
 -- What belongs to a job goes with it. Log chunks do not: their partitions are dropped by the day.
 create function forget_jobs() returns trigger
 language plpgsql volatile security definer
-set search_path = pg_catalog, public
+set search_path = pg_catalog, public, pg_temp
 as $$
 begin
     delete from job_spec s using old_job o where s.job_id = o.id;

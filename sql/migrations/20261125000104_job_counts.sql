@@ -18,7 +18,7 @@ create table job_count_change (
 -- By statement, not by row: one row for each lane and state that a statement touched.
 create function count_jobs() returns trigger
 language plpgsql volatile security definer
-set search_path = pg_catalog, public
+set search_path = pg_catalog, public, pg_temp
 as $$
 begin
     if tg_op = 'INSERT' then

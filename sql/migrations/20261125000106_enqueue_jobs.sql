@@ -22,13 +22,27 @@ begin
 end
 $$;
 
+-- Whether a text is a time: ISO 8601, from the year 1 to the year 9999. PostgreSQL 15 cannot tell without an error.
+create function is_time(wanted text) returns boolean
+language plpgsql stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    return wanted ~ '^\d{4}-\d\d-\d\d[T ]\d\d:\d\d' and wanted::timestamptz >= '0001-01-01 00:00:00+00';
+exception
+    -- Nothing is written in this block, so it takes no transaction id.
+    when data_exception then
+        return false;
+end
+$$;
+
 -- Insert jobs on their own: all of them, or none. `jobs` is an array of objects, as enqueue_jobs describes them.
 -- Returns a row for each, in order; `created` is false where an idempotency key led to an earlier job.
 -- Locks: lanes and limit keys that are new, then idempotency keys, each sorted, so that two calls never deadlock.
 create function insert_jobs(jobs jsonb, by_whom text)
 returns table (place integer, job_id uuid, created boolean)
 language plpgsql volatile
-set search_path = pg_catalog, public
+set search_path = pg_catalog, public, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -48,29 +62,32 @@ begin
         on conflict (name) do nothing;
     end if;
 
+    -- Whatever may be malformed stays text or JSON until it has been checked.
     with entry as materialized (
         select
             (u.ordinality - 1)::integer as place,
             u.type as job_type,
             coalesce(u.payload, 'null'::jsonb) as payload,
             coalesce(u.queue, 'default') as queue,
-            coalesce(u.labels, '{}') as labels,
-            coalesce(u.run_at, at_time + make_interval(secs => coalesce(u.delay_seconds, 0))) as run_at,
-            coalesce(u.priority, 0::smallint) as priority,
-            coalesce(u.max_attempts, t.max_attempts, 10::smallint) as max_attempts,
-            coalesce(u.timeout_seconds, t.timeout_seconds, 300) as timeout_seconds,
+            coalesce(nullif(u.labels, 'null'), '[]') as labels,
+            u.run_at,
+            u.delay_seconds,
+            u.priority,
+            u.max_attempts,
+            u.timeout_seconds,
+            t.max_attempts as usual_max_attempts,
+            t.timeout_seconds as usual_timeout_seconds,
             u.idempotency_key,
-            coalesce(u.idempotency_seconds, 604800) as idempotency_seconds,
+            u.idempotency_seconds,
             u.concurrency_key,
-            u.retry,
-            u.metadata,
+            nullif(u.retry, 'null') as retry,
+            nullif(u.metadata, 'null') as metadata,
             u.traceparent
         from rows from (
             jsonb_to_recordset(jobs) as (
-                type text, payload jsonb, queue text, labels text[], run_at timestamptz, delay_seconds double precision,
-                priority smallint, max_attempts smallint, timeout_seconds integer, idempotency_key text,
-                idempotency_seconds double precision, concurrency_key text, retry jsonb, metadata jsonb,
-                traceparent text
+                type text, payload jsonb, queue text, labels jsonb, run_at text, delay_seconds text, priority text,
+                max_attempts text, timeout_seconds text, idempotency_key text, idempotency_seconds text,
+                concurrency_key text, retry jsonb, metadata jsonb, traceparent text
             )
         ) with ordinality as u
         left join job_type t on t.name = u.type
@@ -80,49 +97,97 @@ begin
             count(*) filter (
                 where case
                     when coalesce(e.job_type !~ '^[a-z][a-z0-9_.-]{0,62}$', true) then refuse(
-                        'HD422', format('job %s: %L is no job type', e.place, e.job_type),
-                        'A type is a lower-case letter, then letters, digits, points, hyphens or underscores.'
+                        'HD422', format('job %s: %L is no job type', e.place, left(e.job_type, 100)),
+                        'A type is a lower-case letter, then letters, digits, points, hyphens or underscores, at most 63.'
                     )
                     when e.queue !~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$' then refuse(
-                        'HD422', format('job %s: %L is no queue', e.place, e.queue),
+                        'HD422', format('job %s: %L is no queue', e.place, left(e.queue, 100)),
                         'A queue is letters, digits, points, hyphens or underscores, at most 63.'
                     )
-                    when e.priority not between -100 and 100 then refuse(
-                        'HD422', format('job %s: the priority %s is out of range', e.place, e.priority),
-                        'It lies between -100 and 100; a higher one goes first.'
+                    when jsonb_typeof(e.labels) <> 'array' then refuse(
+                        'HD422', format('job %s: the labels are no array', e.place), 'Pass an array of strings.'
                     )
-                    when e.max_attempts not between 1 and 100 then refuse(
-                        'HD422', format('job %s: max_attempts %s is out of range', e.place, e.max_attempts),
-                        'It lies between 1 and 100.'
+                    when jsonb_array_length(e.labels) > 20 then refuse(
+                        'HD422', format('job %s: %s labels', e.place, jsonb_array_length(e.labels)), 'It has at most 20.'
                     )
-                    when e.timeout_seconds not between 1 and 604800 then refuse(
-                        'HD422', format('job %s: timeout_seconds %s is out of range', e.place, e.timeout_seconds),
-                        'It lies between 1 and 604800, which is a week.'
+                    when e.labels @? 'strict $[*] ? (@.type() != "string" || !(@ like_regex "^[^[:cntrl:]]{1,63}$"))'
+                    then refuse(
+                        'HD422', format('job %s: one of its labels is none', e.place),
+                        'A label is a string of 1 to 63 characters.'
+                    )
+                    when not is_time(e.run_at) then refuse(
+                        'HD422', format('job %s: the run_at %L is no time', e.place, left(e.run_at, 100)),
+                        'It is a time in ISO 8601, as 2026-11-25T18:30:00Z.'
+                    )
+                    when case
+                        when e.delay_seconds ~ '^\d{1,9}(\.\d+)?$' then e.delay_seconds::float8 > 315360000
+                        else e.delay_seconds is not null
+                    end then refuse(
+                        'HD422', format('job %s: delay_seconds %s is out of range', e.place, left(e.delay_seconds, 100)),
+                        'It is a number between 0 and 315360000, which is ten years.'
+                    )
+                    when e.priority !~ '^-?(\d\d?|100)$' then refuse(
+                        'HD422', format('job %s: the priority %s is out of range', e.place, left(e.priority, 100)),
+                        'It is a whole number between -100 and 100; a higher one goes first.'
+                    )
+                    when e.max_attempts !~ '^([1-9]\d?|100)$' then refuse(
+                        'HD422', format('job %s: max_attempts %s is out of range', e.place, left(e.max_attempts, 100)),
+                        'It is a whole number between 1 and 100.'
+                    )
+                    when case
+                        when e.timeout_seconds ~ '^\d{1,6}$' then e.timeout_seconds::integer not between 1 and 604800
+                        else e.timeout_seconds is not null
+                    end then refuse(
+                        'HD422', format('job %s: timeout_seconds %s is out of range', e.place, left(e.timeout_seconds, 100)),
+                        'It is a whole number between 1 and 604800, which is a week.'
                     )
                     when e.idempotency_key = '' or length(e.idempotency_key) > 255 then refuse(
                         'HD422', format('job %s: the idempotency key is empty or too long', e.place),
                         'It has 1 to 255 characters.'
                     )
+                    when case
+                        when e.idempotency_seconds ~ '^\d{1,8}(\.\d+)?$'
+                            then e.idempotency_seconds::float8 not between 1 and 31622400
+                        else e.idempotency_seconds is not null
+                    end then refuse(
+                        'HD422',
+                        format('job %s: idempotency_seconds %s is out of range', e.place, left(e.idempotency_seconds, 100)),
+                        'It is a number between 1 and 31622400, which is a year.'
+                    )
                     when e.concurrency_key = '' or length(e.concurrency_key) > 255 then refuse(
                         'HD422', format('job %s: the concurrency key is empty or too long', e.place),
                         'It has 1 to 255 characters.'
                     )
-                    when e.idempotency_seconds not between 1 and 31622400 then refuse(
-                        'HD422', format('job %s: idempotency_seconds %s is out of range', e.place, e.idempotency_seconds),
-                        'It lies between 1 and 31622400, which is a year.'
+                    when jsonb_typeof(e.metadata) <> 'object' then refuse(
+                        'HD422', format('job %s: the metadata is no object', e.place), 'Pass a JSON object, or leave it out.'
                     )
-                    when jsonb_typeof(e.metadata) not in ('object', 'null') or jsonb_typeof(e.retry) not in ('object', 'null')
-                    then refuse(
-                        'HD422', format('job %s: metadata and retry are objects', e.place), 'Pass a JSON object, or leave it out.'
+                    when jsonb_typeof(e.retry) <> 'object' then refuse(
+                        'HD422', format('job %s: the retry policy is no object', e.place),
+                        'Pass a JSON object, or leave it out.'
                     )
-                    when cardinality(e.labels) > 20 then refuse(
-                        'HD422', format('job %s: %s labels', e.place, cardinality(e.labels)), 'It has at most 20.'
+                    when case
+                        when e.retry is null then false
+                        when e.retry - array['first_seconds', 'factor', 'most_seconds'] <> '{}' then true
+                        when e.retry @? '$.* ? (@.type() != "number")' then true
+                        -- What is left out is as shared.jobs' RetryPolicy has it.
+                        else coalesce((e.retry -> 'first_seconds')::numeric, 5) < 0.001
+                            or coalesce((e.retry -> 'factor')::numeric, 2) not between 1 and 1000
+                            or coalesce((e.retry -> 'most_seconds')::numeric, 3600)
+                                not between coalesce((e.retry -> 'first_seconds')::numeric, 5) and 315360000
+                    end then refuse(
+                        'HD422', format('job %s: its retry is no retry policy', e.place),
+                        'It has first_seconds (from 0.001), factor (1 to 1000), most_seconds (from first_seconds to 315360000).'
                     )
-                    when pg_column_size(e.payload) > 262144 and octet_length(e.payload::text) > 1048576 then refuse(
+                    when length(e.traceparent) > 255 then refuse(
+                        'HD422', format('job %s: the traceparent has more than 255 characters', e.place),
+                        'It is as W3C Trace Context has it.'
+                    )
+                    -- By their text, which claims carry: a number of ten bytes may have a hundred thousand digits.
+                    when octet_length(e.payload::text) > 1048576 then refuse(
                         'HD413', format('job %s: the payload has more than 1 MiB', e.place),
                         'Store it elsewhere, and pass where it is.'
                     )
-                    when pg_column_size(e.metadata) > 65536 then refuse(
+                    when octet_length(e.metadata::text) > 65536 then refuse(
                         'HD413', format('job %s: the metadata has more than 64 KiB', e.place), 'Pass less.'
                     )
                     else false
@@ -133,46 +198,62 @@ begin
     laned as (
         select
             d.queue, d.job_type, d.labels,
-            lane_of('handler'::job_kind, d.queue, d.job_type, d.labels) as lane_id
+            lane_of('handler'::job_kind, d.queue, d.job_type, d.sorted_labels) as lane_id
         from (
-            select distinct e.queue, e.job_type, e.labels
+            select
+                e.queue, e.job_type, e.labels,
+                array(select distinct l from jsonb_array_elements_text(e.labels) as l order by l) as sorted_labels
             from entry e
             where (select c.refused from checked c) = 0
-            order by e.queue, e.job_type, e.labels
+            group by e.queue, e.job_type, e.labels
+            order by e.queue, e.job_type, sorted_labels
         ) d
     ),
     placed as materialized (
         select
-            e.*,
+            e.place,
+            e.job_type,
+            e.payload,
             new_id_at(made_at, e.place, random_digits) as id,
             l.lane_id,
             k.id as limit_key_id,
-            case
-                when e.run_at > at_time then 'scheduled'
-                when k.id is not null then 'blocked'
-                else 'ready'
-            end::job_state as state
+            coalesce(
+                e.run_at::timestamptz, at_time + make_interval(secs => coalesce(e.delay_seconds::float8, 0))
+            ) as run_at,
+            coalesce(e.priority::smallint, 0::smallint) as priority,
+            coalesce(e.max_attempts::smallint, e.usual_max_attempts, 10::smallint) as max_attempts,
+            coalesce(e.timeout_seconds::integer, e.usual_timeout_seconds, 300) as timeout_seconds,
+            e.idempotency_key,
+            coalesce(e.idempotency_seconds::float8, 604800) as idempotency_seconds,
+            e.retry,
+            e.metadata,
+            e.traceparent
         from entry e
         join laned l on l.queue = e.queue and l.job_type = e.job_type and l.labels = e.labels
         left join limit_key k on k.name = e.concurrency_key
     ),
     keyed as (
-        insert into job_key as k (job_type, key, job_id, digest, expires_at)
+        insert into job_key as k (job_type, key, job_id, expires_at)
         select distinct on (p.job_type, p.idempotency_key)
             p.job_type, p.idempotency_key, p.id,
-            sha256(convert_to(p.queue || E'\n' || p.payload::text, 'UTF8')),
             at_time + make_interval(secs => p.idempotency_seconds)
         from placed p
         where has_keys
             and p.idempotency_key is not null
         order by p.job_type, p.idempotency_key, p.place
         on conflict (job_type, key) do update
-        set job_id = excluded.job_id, digest = excluded.digest, expires_at = excluded.expires_at
+        set job_id = excluded.job_id, expires_at = excluded.expires_at
         where k.expires_at <= at_time
         returning k.job_id
     ),
     fresh as (
-        select p.*
+        select
+            p.*,
+            case
+                when p.run_at > at_time then 'scheduled'
+                when p.limit_key_id is not null then 'blocked'
+                else 'ready'
+            end::job_state as state
         from placed p
         where p.idempotency_key is null
             or exists (select from keyed k where k.job_id = p.id)
@@ -192,8 +273,8 @@ begin
             job_id, key, timeout_seconds, spec, payload, metadata, retry, traceparent, enqueued_by
         )
         select
-            f.id, f.job_type, f.timeout_seconds, '{"type": "handler"}', f.payload, nullif(f.metadata, 'null'),
-            nullif(f.retry, 'null'), f.traceparent, by_whom
+            f.id, f.job_type, f.timeout_seconds, '{"type": "handler"}', f.payload, f.metadata,
+            f.retry, f.traceparent, by_whom
         from fresh f
     ),
     rung as (
@@ -221,10 +302,9 @@ begin
     -- A statement of its own: it sees what another call committed while ours waited for its keys.
     return query
     with entry as materialized (
-        select (u.ordinality - 1)::integer as place, u.type, u.idempotency_key as key, n.id,
-            sha256(convert_to(
-                coalesce(u.queue, 'default') || E'\n' || coalesce(u.payload, 'null'::jsonb)::text, 'UTF8'
-            )) as digest
+        select
+            (u.ordinality - 1)::integer as place, u.type, u.idempotency_key as key, n.id,
+            coalesce(u.queue, 'default') as queue, coalesce(u.payload, 'null'::jsonb) as payload
         from rows from (
             jsonb_to_recordset(jobs) as (type text, payload jsonb, queue text, idempotency_key text)
         ) with ordinality as u
@@ -238,7 +318,14 @@ begin
             when k.job_id is null then refuse(
                 '40001', format('job %s: the job of its idempotency key has just been deleted', e.place), 'Try again.'
             )
-            when k.digest <> e.digest then refuse(
+            -- As JSON, in which 1.0 is 1, and the order of keys is none.
+            when (
+                select s.payload <> e.payload or l.queue <> e.queue
+                from job j
+                join job_spec s on s.job_id = j.id
+                join lane l on l.id = j.lane_id
+                where j.id = k.job_id
+            ) then refuse(
                 'HD409',
                 format(
                     'job %s: the idempotency key %L of the type %s was used for another payload or queue, by job %s',
@@ -261,7 +348,7 @@ $$;
 create function enqueue_jobs(jobs jsonb)
 returns table (place integer, job_id uuid, created boolean)
 language plpgsql volatile security definer
-set search_path = pg_catalog, public
+set search_path = pg_catalog, public, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -311,7 +398,7 @@ create function enqueue(
     traceparent text default null
 ) returns uuid
 language sql volatile security definer
-set search_path = pg_catalog, public
+set search_path = pg_catalog, public, pg_temp
 as $$
     select i.job_id
     from insert_jobs(
@@ -343,5 +430,6 @@ drop function enqueue(
 );
 drop function enqueue_jobs(jsonb);
 drop function insert_jobs(jsonb, text);
+drop function is_time(text);
 drop function refuse(text, text, text);
 drop function new_id_at(timestamptz, integer, text);
