@@ -246,18 +246,20 @@ def run_stack(
     say: Callable[[str], None] = lambda _line: None,
     configure: Callable[[EmbeddedPostgres], None] = lambda _postgres: None,
     pooler_port: int | None = None,
+    postgres_settings: dict[str, str] | None = None,
 ) -> Iterator[Stack]:
     """Start everything, wait until it is ready, and stop it in good order afterwards.
 
     `configure` is called with the migrated server before any service starts. With `pooler_port`, services reach the
-    database through the pooler that listens there, and directly only for what cannot be pooled.
+    database through the pooler that listens there, and directly only for what cannot be pooled. `postgres_settings`
+    are the server's own.
 
     Raises `StackError`, `EmbeddedPostgresError`, `MigrationError`.
     """
     state.mkdir(parents=True, exist_ok=True)
     state.chmod(0o755)
     say("starting PostgreSQL")
-    postgres = start_postgres(state / "postgres")
+    postgres = start_postgres(state / "postgres", settings=postgres_settings)
     try:
         kept = load_secrets(state)
         say("applying the migrations")

@@ -24,11 +24,11 @@ class Aim(msgspec.Struct, frozen=True):
 
 
 class Line(msgspec.Struct, frozen=True):
-    """One line of the table. `ratio` is Howdah over reference, within each round."""
+    """One line of the table. `ratio` is Howdah over reference, within each round; null is what was not measured."""
 
     what: str
     unit: str
-    howdah: Spread
+    howdah: Spread | None
     reference: Spread | None = None
     ratio: Spread | None = None
     aim: Aim | None = None

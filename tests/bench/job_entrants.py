@@ -1,0 +1,101 @@
+"""Who takes part in the job figures, and how what they did becomes lines of the table."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import msgspec
+
+from tests.bench.job_loop import open_job_loop
+from tests.bench.open_bench import Bench
+from tests.bench.outcome import Aim, Line, Spread, compare, summarize
+from tests.bench.peers.job_system import JobSystem, Settings
+from tests.bench.peers.list_peers import list_peers
+
+T = TypeVar("T")
+
+
+class Entrant(msgspec.Struct, frozen=True):
+    """One job queue with one choice of settings."""
+
+    system: JobSystem
+    settings: Settings
+
+    @property
+    def label(self) -> str:
+        """What the table calls it."""
+        return f"{self.system.name}, {self.settings}" if len(self.system.settings) > 1 else self.system.name
+
+    @property
+    def kind(self) -> tuple[str, Settings]:
+        """Name without version, and settings: what aims are about."""
+        return self.system.name.split(" ")[0], self.settings
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether one round has to do: defaults are measured to be shown."""
+        return self.settings != self.system.settings[0]
+
+
+class Field(msgspec.Struct, frozen=True):
+    """Howdah, if it can be measured; those beside it; and of those who are not there, why."""
+
+    howdah: Entrant | None
+    others: list[Entrant]
+    missing: list[str]
+
+    @property
+    def note(self) -> str:
+        """What the reader must know of who is not there."""
+        return "".join(f" {line}." for line in self.missing)
+
+
+@contextmanager
+def gather_entrants(bench: Bench) -> Iterator[Field]:
+    """Find out who can be measured here, and throw away what they made."""
+    peers, missing = list_peers(bench)
+    systems: list[JobSystem] = [open_job_loop(bench), *peers]
+    try:
+        yield Field(None, [Entrant(system, settings) for system in systems for settings in system.settings], missing)
+    finally:
+        for system in systems:
+            system.discard()
+
+
+def take_rounds(field: Field, rounds: int, measure: Callable[[Entrant], T]) -> dict[str, list[T]]:
+    """Measure everybody in turns, each round beginning with another; returns by label what each round gave."""
+    everybody = [*([] if field.howdah is None else [field.howdah]), *field.others]
+    taken: dict[str, list[T]] = {entrant.label: [] for entrant in everybody}
+    for number in range(rounds):
+        first = number % len(everybody)
+        for entrant in everybody[first:] + everybody[:first]:
+            if number == 0 or not entrant.is_slow:
+                taken[entrant.label].append(measure(entrant))
+    return taken
+
+
+def line_up(
+    field: Field,
+    what: str,
+    unit: str,
+    samples: Mapping[str, Sequence[float]],
+    judge: Callable[[Entrant, Spread], Aim | None] = lambda _entrant, _ratio: None,
+) -> list[Line]:
+    """Return a line for everybody beside Howdah; `judge` says what the ratio was to reach."""
+    howdah = () if field.howdah is None else samples[field.howdah.label]
+    lines = []
+    for entrant in field.others:
+        theirs = samples[entrant.label]
+        # Who takes part in the first round only is compared with that round's.
+        ratio = compare(howdah[: len(theirs)], theirs) if howdah else None
+        lines.append(
+            Line(
+                f"{what}: {entrant.label}",
+                unit,
+                summarize(howdah) if howdah else None,
+                summarize(theirs),
+                ratio,
+                None if ratio is None else judge(entrant, ratio),
+            )
+        )
+    return lines
