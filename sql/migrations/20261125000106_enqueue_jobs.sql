@@ -168,7 +168,7 @@ begin
                     when case
                         when e.retry is null then false
                         when e.retry - array['first_seconds', 'factor', 'most_seconds'] <> '{}' then true
-                        when e.retry @? '$.* ? (@.type() != "number")' then true
+                        when e.retry @? 'strict $.* ? (@.type() != "number")' then true
                         -- What is left out is as shared.jobs' RetryPolicy has it.
                         else coalesce((e.retry -> 'first_seconds')::numeric, 5) < 0.001
                             or coalesce((e.retry -> 'factor')::numeric, 2) not between 1 and 1000

@@ -13,13 +13,15 @@ from shared.queries.models import CommandKind
 from tests.database import TestDatabase
 from tests.engine import FAILED, SUCCEEDED, Engine
 
+CHANNELS = ("job_ready", "job_finished", "job_waiting", "job_cancel", "log_appended", "event_recorded", "command_given")
+
 
 class Ears:
     """A connection that hears every channel."""
 
     def __init__(self, engine: Engine) -> None:
         self._connection = psycopg.connect(engine.database.dsn(), autocommit=True)
-        for channel in ("job_ready", "job_finished", "job_cancel", "log_appended", "event_recorded", "command_given"):
+        for channel in CHANNELS:
             self._connection.execute(f"listen {channel}".encode())
 
     def heard(self) -> list[str]:
