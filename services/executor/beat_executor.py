@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 _DOUBT_SECONDS: Final = 60.0
 _RECONCILE_SECONDS: Final = 30.0
+_REST_FACTOR: Final = 20.0
 _PATIENCE_SECONDS: Final = 0.5
 
 
@@ -81,9 +82,9 @@ class Membership:
         now = time.monotonic()
         return now < self._doubted_until or now >= self._reconcile_at
 
-    def reconciled(self) -> None:
-        """Note that the books have been compared."""
-        self._reconcile_at = time.monotonic() + _RECONCILE_SECONDS
+    def reconciled(self, took_seconds: float) -> None:
+        """Note that the books have been compared, and how long that took: it may take a twentieth of the time."""
+        self._reconcile_at = time.monotonic() + max(_RECONCILE_SECONDS, _REST_FACTOR * took_seconds)
 
 
 async def beat_executor(pool: Pool, membership: Membership, custody: Custody, beat_seconds: float) -> float:
@@ -114,6 +115,7 @@ async def beat_executor(pool: Pool, membership: Membership, custody: Custody, be
 
 async def _reconcile(pool: Pool, membership: Membership, custody: Custody) -> None:
     held = custody.epochs()
+    began = time.monotonic()
     returned = await query(
         pool,
         lambda connection: reconcile_jobs(
@@ -123,6 +125,6 @@ async def _reconcile(pool: Pool, membership: Membership, custody: Custody) -> No
             held_epochs=list(held.values()),
         ),
     )
-    membership.reconciled()
+    membership.reconciled(time.monotonic() - began)
     for job in returned:
         logger.warning("gave back a job whose claim was never answered", extra={"job_id": job.job_id})

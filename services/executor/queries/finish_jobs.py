@@ -47,7 +47,7 @@ decided as (
             j.run_id is not null
         ) as next_state
     from ending e
-    join job j on j.id = e.job_id and j.claim_epoch = e.epoch and j.state = 'running'
+    join job j on j.id = e.job_id and j.claim_epoch = e.epoch and (j.state)::text = 'running'
     cross join lateral (
         select (
             j.attempts_used + case when e.outcome in ('handed_back', 'canceled', 'snoozed') then 0 else 1 end
@@ -81,7 +81,7 @@ moved as (
     from decided d
     where j.id = d.id
         and j.claim_epoch = d.epoch
-        and j.state = 'running'
+        and (j.state)::text = 'running'
     returning j.id, j.claim_epoch, j.claimed_at, j.run_id, j.limit_key_id, j.state
 ),
 ended as (
@@ -157,6 +157,8 @@ async def finish_jobs(
     missing from the answer was not ours any more, or is final already.
     Sentinels, since arrays carry no NULL here: exit code -1, error '', reason '' (that of the outcome), result JSON null;
     retry_in_seconds < 0: not retryable.
+    The state is compared as text, so that the jobs are found by id: the index of running jobs looks small to the planner, but holds
+    everything that ever ran here for as long as an old snapshot is held open somewhere.
     Locks: the job rows, then the attempt rows.
     """
     cur = AsyncRawCursor(conn, row_factory=_make_finish_jobs_row)

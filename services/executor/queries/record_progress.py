@@ -18,7 +18,7 @@ from rows from (
     unnest($3::real[]),
     unnest($4::text[])
 ) as u (job_id, epoch, fraction, message)
-join job j on j.id = u.job_id and j.claim_epoch = u.epoch and j.state = 'running'
+join job j on j.id = u.job_id and j.claim_epoch = u.epoch and (j.state)::text = 'running'
 order by j.id
 on conflict (job_id) do update
 set

@@ -5,6 +5,8 @@
 -- Sentinels, since arrays carry no NULL here: exit code -1, error '', reason '' (that of the outcome), result JSON null;
 -- retry_in_seconds < 0: not retryable.
 -- @json results typing:Any
+-- The state is compared as text, so that the jobs are found by id: the index of running jobs looks small to the planner, but holds
+-- everything that ever ran here for as long as an old snapshot is held open somewhere.
 -- Locks: the job rows, then the attempt rows.
 with ending as (
     select u.job_id, u.epoch, u.outcome, u.reason, u.exit_code, u.error, u.result, u.retry_in_seconds
@@ -38,7 +40,7 @@ decided as (
             j.run_id is not null
         ) as next_state
     from ending e
-    join job j on j.id = e.job_id and j.claim_epoch = e.epoch and j.state = 'running'
+    join job j on j.id = e.job_id and j.claim_epoch = e.epoch and (j.state)::text = 'running'
     cross join lateral (
         select (
             j.attempts_used + case when e.outcome in ('handed_back', 'canceled', 'snoozed') then 0 else 1 end
@@ -72,7 +74,7 @@ moved as (
     from decided d
     where j.id = d.id
         and j.claim_epoch = d.epoch
-        and j.state = 'running'
+        and (j.state)::text = 'running'
     returning j.id, j.claim_epoch, j.claimed_at, j.run_id, j.limit_key_id, j.state
 ),
 ended as (
