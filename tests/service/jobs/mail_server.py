@@ -134,6 +134,8 @@ class RudeServer:
         self.received: list[bytes] = []
         self._answers = answers
         self._arrived = anyio.Event()
+        # The other side did, before we had said all.
+        self.hung_up = anyio.Event()
 
     async def wait_for(self, number: int) -> None:
         """Return once so many lines have arrived."""
@@ -144,16 +146,16 @@ class RudeServer:
         return f"smtp://127.0.0.1:{self.port}?starttls=never"
 
     async def serve(self, stream: ByteStream) -> None:
-        """Say the next of the answers to every line; hang up after the last one, or never when that is empty."""
+        """Say the next of the answers to every line, nothing where it is empty, and hang up after the last one."""
         async with stream:
             lines = BufferedByteReceiveStream(stream)
             for answer in self._answers:
-                if not answer:
-                    await anyio.sleep_forever()
                 try:
-                    await stream.send(answer)
+                    if answer:
+                        await stream.send(answer)
                     self.received.append(await lines.receive_until(b"\r\n", 1024 * 1024))
                 except (anyio.IncompleteRead, anyio.BrokenResourceError, anyio.EndOfStream):
+                    self.hung_up.set()
                     return
                 self._arrived.set()
                 self._arrived = anyio.Event()

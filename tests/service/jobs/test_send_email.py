@@ -326,7 +326,8 @@ async def test_a_canceled_job_hangs_up_at_once(monkeypatch: pytest.MonkeyPatch) 
     async with run_rude_server(b"220 hello\r\n", EHLO, b"") as server, anyio.create_task_group() as job:
         monkeypatch.setenv("HOWDAH_SMTP_URL", server.url())
         job.start_soon(send_email, HELLO, context())
-        with anyio.fail_after(30):
-            await server.wait_for(2)
+        await server.wait_for(2)
         job.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True), anyio.fail_after(30):
+            await server.hung_up.wait()
     assert len(server.received) == 2
