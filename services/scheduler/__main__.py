@@ -7,9 +7,11 @@ from functools import partial
 import anyio
 
 from services.scheduler.apply_commands import apply_commands
+from services.scheduler.apply_job_filters import apply_job_filters
 from services.scheduler.keep_partitions import keep_partitions
 from services.scheduler.plan_run import plan_runs
 from services.scheduler.promote_jobs import promote_jobs
+from services.scheduler.redrive_jobs import MAX_REDRIVES
 from services.scheduler.release_jobs import release_jobs
 from services.scheduler.rescue_jobs import BeatWatch, rescue_jobs
 from shared.config import PositiveInt, PositiveSeconds, ServiceConfig
@@ -30,6 +32,8 @@ class Config(ServiceConfig, frozen=True, kw_only=True):
     lease_seconds: PositiveSeconds = 10.0
     # For the plan jobs of runs that are run again.
     plan_timeout_seconds: PositiveInt = 300
+    # How often a job on its own may be brought back from its end.
+    max_redrives: PositiveInt = MAX_REDRIVES
     pool_size: PositiveInt = 4
 
 
@@ -52,7 +56,11 @@ async def serve(config: Config) -> None:
             "release": (partial(release_jobs, pool), "job_finished"),
             "promote": (partial(promote_jobs, pool), "job_finished"),
             "rescue": (partial(rescue_jobs, pool, BeatWatch(config.lease_seconds)), None),
-            "apply": (partial(apply_commands, pool, config.plan_timeout_seconds), "command_given"),
+            "apply": (
+                partial(apply_commands, pool, config.plan_timeout_seconds, config.max_redrives),
+                "command_given",
+            ),
+            "apply filters": (partial(apply_job_filters, pool, config.max_redrives), "command_given"),
             "partitions": (partial(keep_partitions, pool), None),
         }
         bells: dict[str, list[Bell]] = {}

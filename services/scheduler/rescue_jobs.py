@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from services.scheduler.queries.rescue_jobs import WatchExecutorsRow, declare_lost, take_duty, watch_executors
+from services.scheduler.queries.rescue_jobs import WatchExecutorsRow, declare_lost, watch_executors
 from services.scheduler.queries.rescue_jobs import rescue_jobs as rescue_orphaned_jobs
+from services.scheduler.take_duty import Duty, take_duty
 from shared.db import Connection, Pool, in_transaction
 from shared.errors import DatabaseUnavailableError
 from shared.ids import ExecutorId
@@ -20,7 +21,6 @@ from shared.loop import jittered
 logger = logging.getLogger(__name__)
 
 _BATCH: Final = 500
-RESCUE_DUTY: Final = 1
 
 
 class _Sighting(NamedTuple):
@@ -68,7 +68,7 @@ async def rescue_jobs(pool: Pool, watch: BeatWatch) -> float:
     async def rescue(connection: Connection) -> int:
         # Every replica watches; one at a time acts.
         silent = watch.look(await watch_executors(connection))
-        if not await take_duty(connection, duty=RESCUE_DUTY):
+        if not await take_duty(connection, Duty.RESCUE):
             return 0
         if silent:
             lost = await declare_lost(connection, executor_ids=list(silent), beat_seqs=list(silent.values()))

@@ -7,7 +7,7 @@ import pytest
 from services.executor.finish_jobs import AttemptEnd
 from services.executor.queries.finish_jobs import read_job_ends
 from services.executor.queries.reconcile_jobs import reconcile_jobs
-from services.scheduler.queries.apply_commands import cancel_jobs
+from services.scheduler.queries.cancel_run import cancel_run_jobs
 from services.scheduler.queries.promote_jobs import promote_jobs
 from shared.db import in_transaction, query
 from shared.ids import JobId, RunId
@@ -16,7 +16,7 @@ from tests.engine import FAILED, SUCCEEDED, Engine
 
 
 async def cancel(engine: Engine, run_id: RunId, job_id: JobId | None = None) -> tuple[int, int]:
-    done = await in_transaction(engine.scheduler, partial(cancel_jobs, run_id=run_id, job_id=job_id))
+    done = await in_transaction(engine.scheduler, partial(cancel_run_jobs, run_id=run_id, job_id=job_id))
     return done.canceled, done.flagged
 
 

@@ -5,141 +5,43 @@ from typing import Any, Final
 
 from msgspec import Struct
 from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.rows import args_row, scalar_row
+from psycopg.rows import args_row
 
 from shared.ids import CommandId, JobId, RunId
 from shared.queries.models import CommandKind
 
 
-TAKE_COMMANDS: Final = """\
--- name: TakeCommands
-select c.id as command_id, c.kind, c.run_id, c.job_id, c.given_by, c.why
+TAKE_COMMAND: Final = """\
+-- name: TakeCommand
+select c.id as command_id, c.kind, c.run_id, c.job_id, c.queue, c.given_by, c.why
 from command c
 where c.applied_at is null
+    and (c.kind not in ('cancel_jobs', 'redrive_jobs', 'discard_jobs') or c.job_id is not null)
 order by c.given_at, c.id
-limit $1::integer
-for update skip locked
+limit 1
+for update
 """
 
 
-class TakeCommandsRow(Struct, frozen=True):
-    """Row of TakeCommands."""
+class TakeCommandRow(Struct, frozen=True):
+    """Row of TakeCommand."""
 
     command_id: CommandId
     kind: CommandKind
     run_id: RunId | None
     job_id: JobId | None
+    queue: str | None
     given_by: str
     why: str
 
 
-_make_take_commands_row = args_row(TakeCommandsRow)
+_make_take_command_row = args_row(TakeCommandRow)
 
 
-async def take_commands(conn: AsyncConnection[Any], *, max_commands: int) -> list[TakeCommandsRow]:
-    """Commands that nobody has applied yet, oldest first. Locks: the command rows (SKIP LOCKED)."""
-    cur = AsyncRawCursor(conn, row_factory=_make_take_commands_row)
-    await cur.execute(TAKE_COMMANDS, (max_commands,))
-    return await cur.fetchall()
-
-
-REQUEST_RUN_CANCEL: Final = """\
--- name: RequestRunCancel
-update run r
-set cancel_requested_at = coalesce(r.cancel_requested_at, now())
-where r.id = $1::uuid
-    and r.finished_at is null
-"""
-
-
-async def request_run_cancel(conn: AsyncConnection[Any], *, run_id: RunId) -> None:
-    """Note on the run that somebody canceled it. The run is locked."""
-    cur = AsyncRawCursor(conn)
-    await cur.execute(REQUEST_RUN_CANCEL, (run_id,))
-
-
-CANCEL_JOBS: Final = """\
--- name: CancelJobs
-with wanted as (
-    select j.id, j.state
-    from job j
-    where j.run_id = $1::uuid
-        and ($2::uuid is null or j.id = $2::uuid)
-        and j.finished_at is null
-    order by j.id
-    for update of j
-),
-canceled as (
-    update job j
-    set
-        state = 'canceled',
-        reason = 'canceled',
-        cancel_requested_at = now(),
-        finished_at = now()
-    from wanted w
-    where j.id = w.id
-        and j.state in ('blocked', 'scheduled', 'ready')
-    returning j.id, (select ring('job_finished')) as rung
-),
-flagged as (
-    update job j
-    set cancel_requested_at = coalesce(j.cancel_requested_at, now())
-    from wanted w
-    where j.id = w.id
-        and j.state = 'running'
-    returning j.id, (select ring('job_cancel')) as rung
-)
-select
-    (select count(*) from canceled c)::integer as canceled,
-    (select count(*) from flagged f)::integer as flagged
-"""
-
-
-class CancelJobsRow(Struct, frozen=True):
-    """Row of CancelJobs."""
-
-    canceled: int
-    flagged: int
-
-
-_make_cancel_jobs_row = args_row(CancelJobsRow)
-
-
-async def cancel_jobs(conn: AsyncConnection[Any], *, run_id: RunId, job_id: JobId | None) -> CancelJobsRow:
-    """moves job: blocked | scheduled | ready → canceled
-    Waiting jobs of a locked run, all or one, end at once; running ones get the flag, which their executor's heartbeat brings. Returns how many of each. Locks: the job rows, by id.
-    """
-    cur = AsyncRawCursor(conn, row_factory=_make_cancel_jobs_row)
-    await cur.execute(CANCEL_JOBS, (run_id, job_id))
-    row: CancelJobsRow | None = await cur.fetchone()
-    if row is None:
-        raise LookupError("CancelJobs found no row")
-    return row
-
-
-RERUN_RUN: Final = """\
--- name: RerunRun
-select request_run(
-    $1::uuid, $2::uuid, r.pipeline_id, r.event, r.ref, r.branch, r.commit_sha, r.before_sha, r.title,
-    r.author, $3::text, null, r.id, $4::integer
-)::integer as number
-from run r
-where r.id = $5::uuid
-"""
-
-
-async def rerun_run(
-    conn: AsyncConnection[Any],
-    *,
-    new_run_id: RunId,
-    new_plan_job_id: JobId,
-    requested_by: str,
-    plan_timeout_seconds: int,
-    run_id: RunId,
-) -> int | None:
-    """Request a new run of the same commit. Returns its number; no row: the run is gone."""
-    cur = AsyncRawCursor(conn, row_factory=scalar_row)
-    await cur.execute(RERUN_RUN, (new_run_id, new_plan_job_id, requested_by, plan_timeout_seconds, run_id))
+async def take_command(conn: AsyncConnection[Any]) -> TakeCommandRow | None:
+    """The oldest command that nobody has applied yet, of those about a single run, job or queue. Locks: its row."""
+    cur = AsyncRawCursor(conn, row_factory=_make_take_command_row)
+    await cur.execute(TAKE_COMMAND)
     return await cur.fetchone()
 
 

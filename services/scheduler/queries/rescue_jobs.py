@@ -5,27 +5,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.rows import args_row, tuple_row
+from psycopg.rows import args_row
 
 from shared.ids import ExecutorId, JobId
 from shared.queries.models import JobState
-
-
-TAKE_DUTY: Final = """\
--- name: TakeDuty
-select pg_try_advisory_xact_lock(1752135524, $1::integer)::boolean as taken
-"""
-
-
-async def take_duty(conn: AsyncConnection[Any], *, duty: int) -> bool:
-    """Take the lock of a duty that must not overlap, until the transaction ends. False: another replica is at it."""
-    cur = AsyncRawCursor(conn, row_factory=tuple_row)
-    await cur.execute(TAKE_DUTY, (duty,))
-    row = await cur.fetchone()
-    if row is None:
-        raise LookupError("TakeDuty found no row")
-    value: bool = row[0]
-    return value
 
 
 WATCH_EXECUTORS: Final = """\

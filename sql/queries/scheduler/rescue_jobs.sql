@@ -1,8 +1,3 @@
--- name: TakeDuty :one
--- Take the lock of a duty that must not overlap, until the transaction ends. False: another replica is at it.
--- @required
-select pg_try_advisory_xact_lock(1752135524, @duty::integer)::boolean as taken;
-
 -- name: WatchExecutors :many
 -- The beats of all executors that have not ended.
 select e.id as executor_id, e.beat_seq

@@ -1,0 +1,124 @@
+"""Jobs on their own, as producers enqueue them, handlers end them and people command them."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.executor.finish_jobs import AttemptEnd
+from services.executor.queries.finish_jobs import finish_jobs
+from services.executor.queries.turn_over_jobs import TurnOverJobsRow, turn_over_jobs
+from shared.db import query
+from shared.ids import CommandId, ExecutorId, JobId, new_id
+from shared.queries.models import AttemptOutcome, JobState
+from tests.engine import Engine
+
+DEAD = AttemptEnd(AttemptOutcome.ERRORED, error="no luck", retry_in_seconds=1)
+FAILED = AttemptEnd(AttemptOutcome.FAILED, error="no good")
+
+
+def enqueue(engine: Engine, *jobs: dict[str, Any], by: str = "test") -> list[JobId]:
+    """Insert jobs; whatever is not said of one is as tests like it."""
+    given = [{"type": "email", "max_attempts": 1} | job for job in jobs]
+    rows = engine.sql(
+        "select job_id from insert_jobs(%s::jsonb, %s) order by place", msgspec.json.encode(given).decode(), by
+    )
+    return [JobId(job_id) for (job_id,) in rows]
+
+
+async def claim(
+    engine: Engine,
+    executor_id: ExecutorId,
+    slots: int = 100,
+    *,
+    queue: str = "default",
+    job_type: str = "email",
+    done: list[TurnOverJobsRow] | None = None,
+) -> list[TurnOverJobsRow]:
+    """Report the successes of `done`, and claim."""
+    ended = done or []
+    rows = await query(
+        engine.executor,
+        lambda connection: turn_over_jobs(
+            connection,
+            executor_id=executor_id,
+            done_job_ids="{" + ",".join(str(row.job_id) for row in ended) + "}",
+            done_epochs="{" + ",".join(str(row.epoch) for row in ended) + "}",
+            done_results="[" + ",".join("null" for _ in ended) + "]",
+            done_rows_at="{" + ",".join(f'"{row.row_at}"' for row in ended) + "}",
+            mark_lane_ids=[],
+            marks=[],
+            queues=[queue],
+            job_types=[job_type],
+            labels=[],
+            slots=slots,
+        ),
+    )
+    return [row for row in rows if row.job_id is not None]
+
+
+async def end(engine: Engine, executor_id: ExecutorId, job: TurnOverJobsRow, how: AttemptEnd) -> JobState | None:
+    """End an attempt otherwise than by turning over; returns the job's state, or None if that was refused."""
+    assert job.job_id is not None
+    assert job.epoch is not None
+    job_id, epoch = job.job_id, job.epoch
+    rows = await query(
+        engine.executor,
+        lambda connection: finish_jobs(
+            connection,
+            executor_id=executor_id,
+            job_ids=[job_id],
+            epochs=[epoch],
+            outcomes=[how.outcome],
+            reasons=[how.reason],
+            exit_codes=[-1],
+            errors=[how.error],
+            results=[how.result],
+            retry_in_seconds=[how.retry_in_seconds],
+        ),
+    )
+    return rows[0].state if rows else None
+
+
+async def fail(engine: Engine, *jobs: dict[str, Any], how: AttemptEnd = DEAD) -> list[JobId]:
+    """Insert jobs that have ended otherwise than well: dead, unless `how` says otherwise."""
+    ids = enqueue(engine, *jobs)
+    executor_id = await engine.add_executor()
+    for job in await claim(engine, executor_id):
+        await end(engine, executor_id, job, how)
+    return ids
+
+
+def give(
+    engine: Engine,
+    kind: str,
+    *,
+    job_id: UUID | None = None,
+    queue: str | None = None,
+    job_filter: dict[str, Any] | None = None,
+) -> CommandId:
+    """Give a command, as ingest does."""
+    command_id = CommandId(new_id())
+    engine.sql(
+        """
+        insert into command (id, kind, job_id, queue, job_filter, given_by, why)
+        values (%s, %s, %s, %s, %s::jsonb, 'me', 'because')
+        """,
+        command_id,
+        kind,
+        job_id,
+        queue,
+        None if job_filter is None else msgspec.json.encode(job_filter).decode(),
+    )
+    return command_id
+
+
+def outcome(engine: Engine, command_id: CommandId) -> str | None:
+    """What came of a command."""
+    ((text,),) = engine.sql("select outcome from command where id = %s", command_id)
+    return None if text is None else str(text)
+
+
+def states(engine: Engine, ids: list[JobId]) -> list[str]:
+    """The states of jobs, in their order."""
+    return [engine.job(job_id).state for job_id in ids]
