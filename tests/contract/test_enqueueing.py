@@ -133,7 +133,7 @@ async def test_what_the_handler_says_holds_unless_the_job_says_otherwise(engine:
 
 
 async def test_a_job_is_scheduled_if_it_is_due_later_and_ready_if_not(engine: Engine, producer: Producer) -> None:
-    due = {
+    due: dict[str, dict[str, object]] = {
         "before": {"run_at": "2020-01-01T00:00:00Z"},
         "at_once": {"delay_seconds": 0},
         "by_delay": {"delay_seconds": 0.25},
