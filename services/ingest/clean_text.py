@@ -14,6 +14,9 @@ _READ: Final = 4000
 LINE_PATTERN: Final = r"^[^\x00-\x1f\x7f]{1,200}$(?!\n)"
 Line = Annotated[str, Meta(pattern=LINE_PATTERN)]
 
+# Any text that a column can hold.
+STORABLE_PATTERN: Final = r"^[^\x00]*$"
+
 
 def first_line(text: str) -> str:
     """Return the first line that says something, without control characters, of at most 200 characters."""

@@ -12,8 +12,10 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from services.ingest.authenticate import SignInNeeded, provide_actor
+from services.ingest.enqueue_jobs import enqueue_jobs
 from services.ingest.give_command import cancel_job, cancel_run, rerun_run, show_command
 from services.ingest.list_deliveries import list_deliveries
+from services.ingest.list_jobs import show_dead_letters, show_jobs
 from services.ingest.manage_channels import delete_channel, enter_channel, show_channels
 from services.ingest.manage_pipelines import (
     change_pipeline,
@@ -62,6 +64,9 @@ _API: Final[list[ControllerRouterHandler]] = [
     show_run_notifications,
     cancel_run,
     rerun_run,
+    enqueue_jobs,
+    show_jobs,
+    show_dead_letters,
     show_job,
     cancel_job,
     show_command,

@@ -18,7 +18,7 @@ from litestar.response import Template
 from litestar.types import Scope
 
 from services.ingest.name_field import FieldError, describe_parameter
-from shared.errors import DatabaseUnavailableError
+from shared.errors import DatabaseUnavailableError, DataRefusedError
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +97,7 @@ def problem_details_plugin() -> ProblemDetailsPlugin:
             exception_to_problem_detail_map={
                 HTTPException: _from_http,
                 DatabaseUnavailableError: _from_outage,
+                DataRefusedError: _from_refusal,
                 Exception: _from_surprise,
             }
         )
@@ -133,6 +134,12 @@ def _from_outage(_: DatabaseUnavailableError) -> Problem:
     )
 
 
+def _from_refusal(_: DataRefusedError) -> Problem:
+    return Problem(
+        422, "bad-value", "A value cannot be stored: its text holds NUL, or a number or a time is beyond its range."
+    )
+
+
 def _from_surprise(_: Exception) -> Problem:
     return Problem(500, "internal-error", "Something went wrong in Howdah. Its log says what.")
 
@@ -142,7 +149,7 @@ async def log_surprise(error: Exception, scope: Scope) -> None:
     context = {"method": scope.get("method"), "path": scope.get("path")}
     if isinstance(error, DatabaseUnavailableError):
         logger.warning("the database does not answer: %s", error, extra=context)
-    elif not isinstance(error, HTTPException):
+    elif not isinstance(error, HTTPException | DataRefusedError):
         logger.error("a request failed", exc_info=error, extra=context)
 
 

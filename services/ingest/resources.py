@@ -12,6 +12,7 @@ from services.ingest.accept_pushes import PushDesk
 from services.ingest.check_token import TokenBook
 from services.ingest.config import IngestConfig
 from services.ingest.find_webhook_target import WebhookTargets
+from services.ingest.job_catalog import JobCatalog
 from services.ingest.limit_rejections import RejectionBudget
 from services.ingest.watch_horizon import HorizonWatch
 from services.ingest.watch_logs import LogWatch
@@ -30,6 +31,7 @@ class Resources(msgspec.Struct, frozen=True):
     sealer: Sealer
     tokens: TokenBook
     targets: WebhookTargets
+    job_catalog: JobCatalog
     push_desk: PushDesk
     rejections: RejectionBudget
     log_watch: LogWatch
@@ -52,6 +54,7 @@ def gather_resources(config: IngestConfig, pool: Pool, stop: Stop) -> Resources:
         sealer=sealer,
         tokens=TokenBook(pool),
         targets=WebhookTargets(pool, sealer),
+        job_catalog=JobCatalog(pool),
         push_desk=PushDesk(pool, plan_timeout_seconds=config.plan_timeout_seconds),
         rejections=RejectionBudget(),
         log_watch=LogWatch(pool),

@@ -106,6 +106,14 @@ class TokenRole(StrEnum):
     ADMIN = "admin"
 
 
+class ScheduleCatchUp(StrEnum):
+    """The enum `schedule_catch_up`."""
+
+    SKIP = "skip"
+    LATEST = "latest"
+    ALL = "all"
+
+
 ENUMS: Final[tuple[tuple[str, type[StrEnum]], ...]] = (
     ("delivery_outcome", DeliveryOutcome),
     ("run_state", RunState),
@@ -117,4 +125,5 @@ ENUMS: Final[tuple[tuple[str, type[StrEnum]], ...]] = (
     ("channel_kind", ChannelKind),
     ("notification_state", NotificationState),
     ("token_role", TokenRole),
+    ("schedule_catch_up", ScheduleCatchUp),
 )
