@@ -39,6 +39,8 @@ FAR_LISTENERS = """
 select count(*) from pg_stat_activity
 where client_addr = %s and application_name in ('howdah-executor-listen', 'howdah-scheduler-listen')
 """
+LOCK = 4711
+LOCK_HOLDERS = "select count(*) from pg_locks where locktype = 'advisory' and objid = %s and granted"
 EXECUTORS = "select state::text, count(*) from executor group by 1 order by 1"
 
 
@@ -122,9 +124,11 @@ def test_a_silent_network_is_noticed_at_both_ends_and_costs_one_attempt(network:
     near.append(cluster.start("executor"))
     cluster.wait_until("another executor is there", lambda: cluster.sql(EXECUTORS) == [("active", 2)])
     idle, talking = open_far_connection(network, cluster), open_far_connection(network, cluster)
+    idle.execute("select pg_advisory_lock(%s)", [LOCK])
     ((silent_at,),) = cluster.sql("select clock_timestamp()")
     standing = far_sockets(network)
     assert standing
+    assert cluster.sql(LOCK_HOLDERS, LOCK) == [(1,)]
 
     network.fall_silent()
     talking.pgconn.send_query(b"select 1")
@@ -140,6 +144,7 @@ def test_a_silent_network_is_noticed_at_both_ends_and_costs_one_attempt(network:
         lambda: cluster.sql(FAR_BACKENDS, FAR_ADDRESS, silent_at) == [(0,)],
         seconds=NOTICED_SECONDS,
     )
+    assert cluster.sql(LOCK_HOLDERS, LOCK) == [(0,)]
     assert cluster.sql(EXECUTORS) == [("active", 1), ("lost", 1)]
     books = (
         "select epoch, outcome::text, ended_at, last_seq from attempt where job_id = %s order by epoch",
