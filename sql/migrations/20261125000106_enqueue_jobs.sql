@@ -265,7 +265,10 @@ begin
         select
             f.id, 'handler', f.lane_id, f.state,
             case f.state when 'blocked' then 'limit' when 'scheduled' then 'asked' end,
-            f.priority, f.run_at, claim_order_of(f.run_at, f.priority), f.max_attempts, true, f.limit_key_id, at_time
+            f.priority, f.run_at,
+            -- Jobs of one call that are due together are claimed as they were given.
+            claim_order_of(f.run_at, f.priority) + f.place,
+            f.max_attempts, true, f.limit_key_id, at_time
         from fresh f
     ),
     specified as (
