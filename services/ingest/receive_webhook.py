@@ -10,10 +10,10 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.params import PathParameter
 
-from services.ingest.accept_pushes import PushOrder
 from services.ingest.describe_push import Ignored, Push
 from services.ingest.find_webhook_target import WebhookTarget
 from services.ingest.problem_details import Problem, not_found, problem_responses
+from services.ingest.push_order import PushOrder
 from services.ingest.queries.receive_webhook import (
     FindDeliveryRow,
     find_delivery,
@@ -26,7 +26,7 @@ from services.ingest.resources import FromResources, Resources
 from services.ingest.verify_signature import Signed, StandardHeaders, Unsigned, verify_github, verify_standard
 from services.ingest.webhook_call import Call, Signature, read_call
 from shared.db import query
-from shared.ids import DeliveryId, RunId, new_id
+from shared.ids import DeliveryId, JobId, RunId, new_id
 
 MAX_BODY_BYTES: Final = 25 * 1024 * 1024
 # Checked against when there is no such pipeline, so that the work is the same.
@@ -110,10 +110,20 @@ async def _accept(
     order = PushOrder(
         delivery_id=DeliveryId(new_id()),
         run_id=RunId(new_id()),
+        plan_job_id=JobId(new_id()),
         pipeline_id=target.pipeline_id,
+        source=call.source,
+        event=call.event,
+        forge_delivery_id=call.forge_delivery_id,
         digest=signed.digest,
-        call=call,
-        push=push,
+        remote_address=call.remote_address,
+        body=call.body,
+        ref=push.ref,
+        branch=push.branch,
+        commit_sha=push.commit_sha,
+        before_sha=push.before_sha,
+        title=push.title,
+        author=push.author,
     )
     number = await resources.push_desk.accept(order)
     if number is None:

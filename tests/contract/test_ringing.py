@@ -45,6 +45,18 @@ async def test_a_statement_rings_once_however_many_rows_it_moves(engine: Engine)
     ears.close()
 
 
+async def test_runs_that_are_requested_together_ring_once_together(engine: Engine) -> None:
+    pipeline = engine.add_pipeline()
+    ears = Ears(engine)
+    request = "row(gen_random_uuid(), gen_random_uuid(), %s, 'push', '', '', null, null, '', '', '', null, null)"
+    requests = ", ".join([f"{request}::run_request"] * 3)
+    assert len(engine.sql(f"select request_runs(array[{requests}], 60)", *[pipeline] * 3)) == 3
+    assert ears.heard() == ["event_recorded", "job_ready"]
+    assert engine.sql("select request_runs('{}', 60)") == []
+    assert ears.heard() == []
+    ears.close()
+
+
 async def test_what_moves_nothing_rings_nothing(engine: Engine) -> None:
     await engine.start_run({"a": []})
     executor = await engine.add_executor()

@@ -5,10 +5,13 @@ from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.json import encode
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import args_row
+from psycopg.types.json import Json
 
-from shared.ids import DeliveryId, JobId, PipelineId, RunId
+from services.ingest.push_order import PushOrders
+from shared.ids import DeliveryId, PipelineId, RunId
 from shared.queries.models import DeliveryOutcome
 
 
@@ -49,60 +52,54 @@ ACCEPT_DELIVERIES: Final = """\
 with arrived as (
     select
         u.delivery_id, u.pipeline_id, u.run_id, u.plan_job_id, u.source, u.event, u.forge_delivery_id, u.digest,
-        u.remote_address, u.body, u.ref, u.branch, u.commit_sha, u.before_sha, u.title, u.author, u.requested_by
-    from rows from (
-        unnest($2::uuid[]),
-        unnest($3::uuid[]),
-        unnest($4::uuid[]),
-        unnest($5::uuid[]),
-        unnest($6::text[]),
-        unnest($7::text[]),
-        unnest($8::text[]),
-        unnest($9::bytea[]),
-        unnest($10::text[]),
-        unnest($11::bytea[]),
-        unnest($12::text[]),
-        unnest($13::text[]),
-        unnest($14::text[]),
-        unnest($15::text[]),
-        unnest($16::text[]),
-        unnest($17::text[]),
-        unnest($18::text[])
-    ) as u (
-        delivery_id, pipeline_id, run_id, plan_job_id, source, event, forge_delivery_id, digest, remote_address, body,
-        ref, branch, commit_sha, before_sha, title, author, requested_by
+        u.remote_address, u.body, u.ref, u.branch, u.commit_sha, u.before_sha, u.title, u.author
+    from json_populate_recordset(null::push, $2::json) as u (
+        delivery_id, run_id, plan_job_id, pipeline_id, source, event, forge_delivery_id, digest, remote_address, body,
+        ref, branch, commit_sha, before_sha, title, author
     )
+),
+living as (
+    select p.id
+    from pipeline p
+    where p.id in (select a.pipeline_id from arrived a)
+    order by p.id
+    for key share of p
 ),
 received as (
     insert into delivery (
         id, pipeline_id, source, event, forge_delivery_id, digest, outcome, reason, remote_address, body
     )
     select
-        a.delivery_id, p.id, a.source, a.event, nullif(a.forge_delivery_id, ''), a.digest, 'accepted', '',
-        a.remote_address, a.body
+        a.delivery_id, l.id, a.source, a.event, a.forge_delivery_id, decode(a.digest, 'base64'), 'accepted', '',
+        a.remote_address, decode(a.body, 'base64')
     from arrived a
-    join pipeline p on p.id = a.pipeline_id
+    join living l on l.id = a.pipeline_id
     order by a.pipeline_id, a.digest
-    for key share of p
     on conflict (pipeline_id, digest) where digest is not null do nothing
     returning id
+),
+fresh as (
+    select array_agg(
+        row(
+            a.run_id, a.plan_job_id, a.pipeline_id, 'push', a.ref, a.branch, a.commit_sha, a.before_sha, a.title,
+            a.author, 'webhook:' || a.source, a.delivery_id, null
+        )::run_request
+        order by a.delivery_id
+    ) as requests
+    from received r
+    join arrived a on a.delivery_id = r.id
+    having count(*) > 0
 )
-select
-    r.id as delivery_id,
-    request_run(
-        a.run_id, a.plan_job_id, a.pipeline_id, 'push', a.ref, nullif(a.branch, ''), a.commit_sha,
-        nullif(a.before_sha, ''), a.title, a.author, a.requested_by, r.id, null, $1::integer
-    )::integer as number
-from received r
-join arrived a on a.delivery_id = r.id
-order by a.pipeline_id, a.delivery_id
+select n.run_id::uuid as run_id, n.number::integer as number
+from fresh f
+cross join lateral request_runs(f.requests, $1::integer) as n (run_id, number)
 """
 
 
 class AcceptDeliveriesRow(Struct, frozen=True):
     """Row of AcceptDeliveries."""
 
-    delivery_id: DeliveryId
+    run_id: RunId
     number: int
 
 
@@ -113,53 +110,16 @@ async def accept_deliveries(
     conn: AsyncConnection[Any],
     *,
     plan_timeout_seconds: int,
-    delivery_ids: list[DeliveryId],
-    pipeline_ids: list[PipelineId],
-    run_ids: list[RunId],
-    plan_job_ids: list[JobId],
-    sources: list[str],
-    events: list[str],
-    forge_delivery_ids: list[str],
-    digests: list[bytes],
-    remote_addresses: list[str],
-    bodies: list[bytes],
-    refs: list[str],
-    branches: list[str],
-    commit_shas: list[str],
-    before_shas: list[str],
-    titles: list[str],
-    authors: list[str],
-    requested_bys: list[str],
+    pushes: PushOrders,
 ) -> list[AcceptDeliveriesRow]:
     """Record signed deliveries and request their runs, those of many calls in one statement: it is all or none. Returns the runs'
-    numbers. A delivery that is missing from the answer was received before, or its pipeline is gone.
-    Sentinels, since arrays carry no NULL here: forge_delivery_id '', branch '', before_sha '' for none.
-    Locks: the pipelines (FOR KEY SHARE), then their run counters, by id.
+    numbers. A run that is missing from the answer was not requested: its delivery was received before, or its pipeline is gone.
+    Runs are numbered in the order of the delivery ids, which is that in which the calls came.
+    The calls travel as one document: that is several times cheaper, here and there, than an array for each column.
+    Locks: the pipelines (FOR KEY SHARE), then their run counters, each by id.
     """
     cur = AsyncRawCursor(conn, row_factory=_make_accept_deliveries_row)
-    await cur.execute(
-        ACCEPT_DELIVERIES,
-        (
-            plan_timeout_seconds,
-            delivery_ids,
-            pipeline_ids,
-            run_ids,
-            plan_job_ids,
-            sources,
-            events,
-            forge_delivery_ids,
-            digests,
-            remote_addresses,
-            bodies,
-            refs,
-            branches,
-            commit_shas,
-            before_shas,
-            titles,
-            authors,
-            requested_bys,
-        ),
-    )
+    await cur.execute(ACCEPT_DELIVERIES, (plan_timeout_seconds, Json(pushes, encode)))
     return await cur.fetchall()
 
 

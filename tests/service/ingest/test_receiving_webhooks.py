@@ -11,6 +11,7 @@ import pytest
 from services.ingest.receive_webhook import MAX_BODY_BYTES
 from services.ingest.record_rejection import KEPT
 from services.ingest.verify_signature import sign_github
+from tests.await_lock import await_lock
 from tests.database import TestDatabase
 from tests.service.ingest.door import BEFORE, COMMIT, Door, generic_push, github_push, open_door, without
 
@@ -395,3 +396,22 @@ async def test_a_push_that_cannot_be_recorded_spoils_it_for_no_other(door: Door)
             tasks.start_soon(send, number)
     assert statuses == {"good": [202] * 16, "evil": [500] * 4}
     assert counts(door) == (16, 16, 16)
+
+
+async def test_a_push_that_waits_for_its_pipeline_holds_up_no_other(door: Door) -> None:
+    for name in ("app", "locked"):
+        await door.add_pipeline(name)
+    answers: list[tuple[str, int]] = []
+
+    async def send(pipeline: str) -> None:
+        answers.append((pipeline, (await door.push(github_push(), pipeline=pipeline)).status_code))
+
+    with psycopg.connect(door.database.dsn()) as holder:
+        holder.execute("select from pipeline where name = 'locked' for update")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send, "locked")
+            await await_lock(door.database, "AcceptDeliveries")
+            await send("app")
+            assert answers == [("app", 202)]
+            holder.rollback()
+    assert answers == [("app", 202), ("locked", 202)]

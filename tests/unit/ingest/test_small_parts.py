@@ -21,6 +21,8 @@ from services.ingest.order_jobs import order_jobs
 from services.ingest.page_cursor import NEWEST, TimeKey, read_cursor, write_cursor
 from services.ingest.page_filters import as_duration, as_mark
 from services.ingest.problem_details import Problem
+from services.ingest.push_batch import MOST_BYTES, MOST_CALLS, PushBatch
+from services.ingest.push_order import PushOrder
 from services.ingest.queries.jobs import ExplainReadyRow
 from services.ingest.queries.rows import Job
 from services.ingest.recent_values import RecentValues
@@ -29,7 +31,7 @@ from services.ingest.seal_session import SESSION_SECONDS, begin_session, open_se
 from services.ingest.send_events import Look, follow, frame_event
 from services.ingest.show_jobs import ShownJob
 from shared.errors import DatabaseUnavailableError
-from shared.ids import JobId, RunId, TokenId, new_id
+from shared.ids import DeliveryId, JobId, PipelineId, RunId, TokenId, new_id
 from shared.loop import Bell
 from shared.queries.models import JobKind, JobState, RunState
 from shared.sealing import Sealer, generate_key, parse_keys
@@ -79,6 +81,45 @@ def test_a_budget_refills_with_time() -> None:
     assert [budget.take() for _ in range(3)] == [True, True, False]
     clock.now += 1000
     assert [budget.take() for _ in range(4)] == [True, True, True, False]
+
+
+# ---- calls that share a statement
+
+
+def push_order(body: bytes = b"{}") -> PushOrder:
+    return PushOrder(
+        delivery_id=DeliveryId(new_id()),
+        run_id=RunId(new_id()),
+        plan_job_id=JobId(new_id()),
+        pipeline_id=PipelineId(new_id()),
+        source="generic",
+        event="push",
+        forge_delivery_id=None,
+        digest=b"",
+        remote_address="",
+        body=body,
+        ref="refs/heads/main",
+        branch="main",
+        commit_sha="a" * 40,
+        before_sha=None,
+        title="",
+        author="",
+    )
+
+
+@pytest.mark.parametrize(
+    ("body_bytes", "room_for"),
+    [(0, MOST_CALLS), (MOST_BYTES // 4, 4), (MOST_BYTES // 4 + 1, 3), (MOST_BYTES, 1), (MOST_BYTES + 1, 1)],
+)
+async def test_a_statement_carries_a_bounded_number_of_calls_and_bytes_but_always_one(
+    body_bytes: int, room_for: int
+) -> None:
+    batch, order = PushBatch(), push_order(bytes(body_bytes))
+    taken = 0
+    while batch.has_room(order):
+        batch.add(order)
+        taken += 1
+    assert taken == room_for
 
 
 # ---- cursors
