@@ -24,4 +24,8 @@ class ShellSpec(msgspec.Struct, frozen=True, tag_field="type", tag="shell"):
     env: Environment = {}
 
 
-JobSpec = PlanSpec | ShellSpec
+class HandlerSpec(msgspec.Struct, frozen=True, tag_field="type", tag="handler"):
+    """Call the handler of the job's type; what it gets stands beside, in `job_spec.payload`."""
+
+
+JobSpec = PlanSpec | ShellSpec | HandlerSpec

@@ -17,8 +17,10 @@ from shared.db import Pool, open_pool, query
 from shared.ids import ExecutorId, JobId, PipelineId, RunId, new_id
 from shared.job_spec import JobSpec, ShellSpec, StepSpec
 from shared.queries.models import AttemptOutcome, JobKind, JobState
+from shared.run_metadata import RunMetadata
 from tests.database import TestDatabase
 
+METADATA = RunMetadata("app", "", 1, "push", "refs/heads/main", "main", "0" * 40)
 SPEC: JobSpec = ShellSpec(steps=[StepSpec(name="true", run="true")])
 
 
@@ -85,6 +87,9 @@ class Engine:
                 specs=[SPEC] * len(ids),
                 states=[JobState.BLOCKED if needs else JobState.READY for needs in jobs.values()],
                 reasons=["needs" if needs else "" for needs in jobs.values()],
+                job_types=[""] * len(ids),
+                payloads=[""] * len(ids),
+                metadata=METADATA,
             ),
         )
         return run_id, ids

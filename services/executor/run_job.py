@@ -14,7 +14,7 @@ from services.executor.plan_pipeline import plan_pipeline
 from services.executor.run_steps import run_steps
 from services.executor.surroundings import Surroundings
 from shared.errors import HowdahError
-from shared.job_spec import PlanSpec, ShellSpec
+from shared.job_spec import HandlerSpec, PlanSpec, ShellSpec
 from shared.logging import log_context
 from shared.queries.models import AttemptOutcome
 
@@ -72,6 +72,8 @@ async def _work(held: HeldJob, log: AttemptLog, around: Surroundings) -> Attempt
                 return end or AttemptEnd(AttemptOutcome.CANCELED)
             case ShellSpec() as spec:
                 return await run_steps(held, spec, log, around)
+            case HandlerSpec():
+                raise ValueError("a job of a handler was claimed as a command")
     except (CommitNotFoundError, InvalidRepositoryError) as error:
         return _failed(log, AttemptOutcome.FAILED, error)
     except (GitError, OSError) as error:

@@ -4,6 +4,8 @@ import logging
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from services.scheduler.finish_run import ACTOR, finish_run
 from services.scheduler.queries.lock_run import lock_run
 from services.scheduler.queries.plan_run import (
@@ -17,12 +19,13 @@ from services.scheduler.queries.release_jobs import settle_jobs
 from services.scheduler.queries.rows import LockedRun
 from shared.db import Connection, Pool, in_transaction, query
 from shared.ids import JobId, RunId, new_id
-from shared.job_spec import JobSpec, ShellSpec
+from shared.job_spec import HandlerSpec, JobSpec, ShellSpec
 from shared.loop import jittered
 from shared.pipeline.expand import PlannedJob, expand
 from shared.plan_result import PlanResult
 from shared.queries.audit import record_event
 from shared.queries.models import JobState, RunState
+from shared.run_metadata import RunMetadata
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +68,7 @@ async def _apply_plan(connection: Connection, run: LockedRun, result: PlanResult
     plan = expand(result.pipeline, event=run.event, branch=run.branch)
     await start_run(connection, run_id=run.run_id, commit_sha=result.commit, title=result.title, author=result.author)
     if plan.jobs:
-        await _insert_jobs(connection, run.run_id, plan.jobs)
+        await _insert_jobs(connection, run, result.commit, plan.jobs)
     await record_event(
         connection,
         name="run.planned",
@@ -80,12 +83,14 @@ async def _apply_plan(connection: Connection, run: LockedRun, result: PlanResult
         await finish_run(connection, run, RunState.SKIPPED, why, [])
 
 
-async def _insert_jobs(connection: Connection, run_id: RunId, jobs: tuple[PlannedJob, ...]) -> None:
+async def _insert_jobs(connection: Connection, run: LockedRun, commit: str, jobs: tuple[PlannedJob, ...]) -> None:
     ids = {job.key: JobId(new_id()) for job in jobs}
-    specs: list[JobSpec] = [ShellSpec(steps=list(job.steps), env=job.env) for job in jobs]
+    specs: list[JobSpec] = [
+        HandlerSpec() if job.task else ShellSpec(steps=list(job.steps), env=job.env) for job in jobs
+    ]
     await insert_planned_jobs(
         connection,
-        run_id=run_id,
+        run_id=run.run_id,
         max_attempts=_MAX_ATTEMPTS,
         job_ids=list(ids.values()),
         keys=[job.key for job in jobs],
@@ -95,6 +100,17 @@ async def _insert_jobs(connection: Connection, run_id: RunId, jobs: tuple[Planne
         specs=specs,
         states=[job.state for job in jobs],
         reasons=[_reason(job) for job in jobs],
+        job_types=[job.task.type if job.task else "" for job in jobs],
+        payloads=[msgspec.json.encode(job.task.payload).decode() if job.task else "" for job in jobs],
+        metadata=RunMetadata(
+            pipeline=run.pipeline_name,
+            run_id=str(run.run_id),
+            run_number=run.number,
+            event=run.event,
+            ref=run.ref,
+            branch=run.branch,
+            commit=commit,
+        ),
     )
 
 

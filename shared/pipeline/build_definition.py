@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.pipeline.definition import Defaults, Job, Pipeline, Push, Step, Triggers, When
+from shared.pipeline.definition import Defaults, Job, Pipeline, Push, Step, Task, Triggers, When
 
 
 def build_definition(data: dict[str, Any]) -> Pipeline:
@@ -18,11 +18,13 @@ def build_definition(data: dict[str, Any]) -> Pipeline:
 
 
 def _build_job(key: str, data: dict[str, Any]) -> Job:
-    steps = data.get("steps") or [{"run": data["run"]}]
+    task = data.get("task")
+    steps = data.get("steps") or ([] if task else [{"run": data["run"]}])
     when = data.get("when", {})
     return Job(
         key=key,
         steps=tuple(Step(run=step["run"], name=step.get("name"), env=step.get("env", {})) for step in steps),
+        task=None if task is None else Task(type=task["type"], payload=task.get("payload")),
         needs=tuple(reference.key for reference in data.get("needs", ())),
         env=data.get("env", {}),
         timeout_seconds=data.get("timeout"),

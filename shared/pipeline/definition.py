@@ -4,6 +4,8 @@ Lists, not mappings, wherever order counts: JSONB does not keep the order of key
 does not know is refused on decoding too: an older scheduler must not drop what a newer executor has read.
 """
 
+from typing import Any
+
 import msgspec
 
 Variables = dict[str, str]
@@ -42,11 +44,19 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
     env: Variables = {}
 
 
+class Task(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A handler to call: the type of the job, and what it gets, as JSON."""
+
+    type: str
+    payload: Any = None
+
+
 class Job(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A job as written; `needs` are keys of other jobs."""
+    """A job as written; `needs` are keys of other jobs. It has steps, or a task."""
 
     key: str
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = ()
+    task: Task | None = None
     needs: tuple[str, ...] = ()
     env: Variables = {}
     timeout_seconds: int | None = None

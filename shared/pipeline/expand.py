@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from shared.job_spec import StepSpec
-from shared.pipeline.definition import Job, Pipeline, Step, Variables, When
+from shared.pipeline.definition import Job, Pipeline, Step, Task, Variables, When
 from shared.pipeline.limits import DEFAULT_TIMEOUT_SECONDS
 from shared.pipeline.match_glob import match_glob
 from shared.pipeline.release import ReleaseRow, Skip, decide_release
@@ -30,6 +30,8 @@ class PlannedJob(msgspec.Struct, frozen=True):
     key: str
     name: str
     steps: tuple[StepSpec, ...]
+    # A handler to call, instead of steps.
+    task: Task | None
     env: Variables
     needs: tuple[str, ...]
     timeout_seconds: int
@@ -78,6 +80,7 @@ def _plan_job(pipeline: Pipeline, job: Job, unmatched: str | None, skip: Skip[st
         key=job.key,
         name=job.key,
         steps=tuple(StepSpec(name=step.name or _name_step(step), run=step.run, env=step.env) for step in job.steps),
+        task=job.task,
         env={**pipeline.env, **job.env},
         needs=job.needs,
         timeout_seconds=job.timeout_seconds or pipeline.defaults.timeout_seconds or DEFAULT_TIMEOUT_SECONDS,

@@ -13,6 +13,8 @@ from shared.pipeline.kinds import (
     Events,
     Field,
     JobReference,
+    JobType,
+    JsonValue,
     KeyRule,
     ListOf,
     MapOf,
@@ -90,11 +92,21 @@ STEP: Final = Section(
     other_names=(("script", "run"), ("commands", "run"), ("command", "run"), ("environment", "env")),
 )
 
+TASK: Final = Section(
+    "`task`",
+    (
+        Field("type", JobType(), "The type of the job: the name of its handler.", required=True),
+        Field("payload", JsonValue(limits.MAX_PAYLOAD_BYTES), "What the handler gets; null, if left out."),
+    ),
+    other_names=(("handler", "type"), ("name", "type"), ("with", "payload"), ("args", "payload")),
+)
+
 JOB: Final = Section(
     "a job",
     (
         Field("run", _SCRIPT, "The script of a job of one step."),
         Field("steps", ListOf(STEP, limits.MAX_STEPS), "Scripts, run one after the other until one fails."),
+        Field("task", TASK, "A handler to call instead of scripts; nothing is checked out."),
         Field(
             "needs",
             OneOrMany(JobReference(), limits.MAX_JOBS),
@@ -115,7 +127,6 @@ JOB: Final = Section(
         "approve",
         "secrets",
         "always",
-        "task",
         "concurrency",
     ),
     other_names=(
@@ -129,7 +140,8 @@ JOB: Final = Section(
         ("rules", "when"),
         ("variables", "env"),
     ),
-    exactly_one=("run", "steps"),
+    exactly_one=("run", "steps", "task"),
+    only_with=(("env", ("run", "steps")),),
 )
 
 JOBS: Final = MapOf(KeyRule("job", limits.JOB_KEY, reserved=limits.RESERVED_JOB_KEYS), JOB, max_entries=limits.MAX_JOBS)
@@ -147,4 +159,4 @@ PIPELINE: Final = Section(
     other_names=(("variables", "env"), ("pipeline", "jobs"), ("stages", "jobs")),
 )
 
-SECTIONS: Final = (PIPELINE, ON, PUSH, DEFAULTS, JOB, STEP, WHEN)
+SECTIONS: Final = (PIPELINE, ON, PUSH, DEFAULTS, JOB, STEP, TASK, WHEN)

@@ -10,6 +10,8 @@ from shared.pipeline.kinds import (
     Duration,
     Events,
     JobReference,
+    JobType,
+    JsonValue,
     KeyRule,
     Kind,
     ListOf,
@@ -19,7 +21,7 @@ from shared.pipeline.kinds import (
     Section,
     Text,
 )
-from shared.pipeline.limits import JOB_KEY
+from shared.pipeline.limits import JOB_KEY, JOB_TYPE
 
 Schema = dict[str, Any]
 
@@ -54,7 +56,7 @@ def _describe(kind: Kind) -> Schema:
         case Events():
             return {"anyOf": [_describe(OneOrMany(kind.name, len(kind.name.values))), _describe(kind.section)]}
         case _:
-            return _describe_scalar(kind)
+            return {} if isinstance(kind, JsonValue) else _describe_scalar(kind)
 
 
 def _describe_scalar(kind: Scalar) -> Schema:
@@ -69,6 +71,8 @@ def _describe_scalar(kind: Scalar) -> Schema:
             return {"type": _SCALAR_TYPES, "minLength": 1, "maxLength": kind.max_characters}
         case JobReference():
             return {"type": _SCALAR_TYPES, "pattern": f"^{JOB_KEY}$"}
+        case JobType():
+            return {"type": _SCALAR_TYPES, "pattern": f"^{JOB_TYPE}$"}
 
 
 def _describe_list(element: Kind, most: int) -> Schema:
@@ -104,4 +108,8 @@ def _describe_section(section: Section) -> Schema:
     }
     if section.exactly_one:
         schema["oneOf"] = [{"required": [key]} for key in section.exactly_one]
+    if section.only_with:
+        schema["dependentSchemas"] = {
+            key: {"anyOf": [{"required": [other]} for other in others]} for key, others in section.only_with
+        }
     return schema

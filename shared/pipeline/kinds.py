@@ -39,6 +39,16 @@ class JobReference(msgspec.Struct, frozen=True):
     """The key of another job."""
 
 
+class JobType(msgspec.Struct, frozen=True):
+    """The type of a job, which names its handler."""
+
+
+class JsonValue(msgspec.Struct, frozen=True):
+    """Any value that JSON has, typed as YAML 1.2's core schema does; `max_bytes` of JSON."""
+
+    max_bytes: int
+
+
 class OneOrMany(msgspec.Struct, frozen=True):
     """A value or a list of distinct values; read as a list."""
 
@@ -85,7 +95,8 @@ class Section(msgspec.Struct, frozen=True):
     """A mapping with fixed keys.
 
     `later`: keys of the design that are not supported yet. `other_names`: what other systems call our keys.
-    `exactly_one`: of these keys, one must be there and no second.
+    `exactly_one`: of these keys, one must be there and no second. `only_with`: keys that make sense only beside one of
+    others.
     """
 
     title: str
@@ -93,6 +104,7 @@ class Section(msgspec.Struct, frozen=True):
     later: tuple[str, ...] = ()
     other_names: tuple[tuple[str, str], ...] = ()
     exactly_one: tuple[str, ...] = ()
+    only_with: tuple[tuple[str, tuple[str, ...]], ...] = ()
     may_be_empty: bool = False
 
 
@@ -103,7 +115,7 @@ class Events(msgspec.Struct, frozen=True):
     section: Section
 
 
-Scalar = Text | Duration | Choice | BranchPattern | JobReference
-Kind = Scalar | OneOrMany | ListOf | MapOf | Section | Events
+Scalar = Text | Duration | Choice | BranchPattern | JobReference | JobType
+Kind = Scalar | JsonValue | OneOrMany | ListOf | MapOf | Section | Events
 
 DURATION_PATTERN: Final = "(?:([0-9]{1,5})h)?(?:([0-9]{1,5})m)?(?:([0-9]{1,5})s)?"

@@ -20,11 +20,13 @@ MAX_SCRIPT_BYTES: Final = 64 * 1024
 # The pipeline's variables are stored with each of its jobs, so a mapping of them is kept small.
 MAX_VARIABLES: Final = 100
 MAX_VARIABLES_BYTES: Final = 32 * 1024
+MAX_PAYLOAD_BYTES: Final = 64 * 1024
 
 MAX_TIMEOUT_SECONDS: Final = 24 * 3600
 DEFAULT_TIMEOUT_SECONDS: Final = 3600
 
 JOB_KEY: Final = "[A-Za-z_][A-Za-z0-9_-]{0,62}"
 RESERVED_JOB_KEYS: Final = ("plan",)
+JOB_TYPE: Final = "[a-z][a-z0-9_.-]{0,62}"
 VARIABLE_NAME: Final = "[A-Za-z_][A-Za-z0-9_]*"
 RESERVED_VARIABLE_PREFIX: Final = "HOWDAH_"

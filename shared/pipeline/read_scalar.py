@@ -10,10 +10,11 @@ from shared.pipeline.kinds import (
     Choice,
     Duration,
     JobReference,
+    JobType,
     Scalar,
     Text,
 )
-from shared.pipeline.limits import JOB_KEY
+from shared.pipeline.limits import JOB_KEY, JOB_TYPE
 from shared.pipeline.node import Node, ScalarNode, name_node
 from shared.pipeline.problem import Mark, ProblemList, show_text
 
@@ -58,6 +59,8 @@ def _read_present(kind: Scalar, node: ScalarNode, path: str, problems: ProblemLi
             return _read_pattern(kind, node, path, problems)
         case JobReference():
             return _read_reference(node, path, problems)
+        case JobType():
+            return _read_job_type(node, path, problems)
 
 
 def _read_text(kind: Text, node: ScalarNode, path: str, problems: ProblemList) -> str | None:
@@ -124,6 +127,15 @@ def _read_reference(node: ScalarNode, path: str, problems: ProblemList) -> Refer
     return Reference(node.text, node.mark, path)
 
 
+def _read_job_type(node: ScalarNode, path: str, problems: ProblemList) -> str | None:
+    if not re.fullmatch(JOB_TYPE, node.text):
+        problems.add(
+            node.mark, path, f"`{show_text(node.text)}` cannot be the type of a job", f"it must match {JOB_TYPE}"
+        )
+        return None
+    return node.text
+
+
 def _describe(kind: Scalar) -> str:
     match kind:
         case Text():
@@ -136,3 +148,5 @@ def _describe(kind: Scalar) -> str:
             return "a branch or a glob such as `release/*`"
         case JobReference():
             return "the key of a job"
+        case JobType():
+            return "the type of a job"

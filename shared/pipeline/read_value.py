@@ -3,13 +3,14 @@
 import re
 
 from shared.pipeline.explain_key import explain_key
-from shared.pipeline.kinds import Events, KeyRule, Kind, ListOf, MapOf, OneOrMany, Section
+from shared.pipeline.kinds import Events, JsonValue, KeyRule, Kind, ListOf, MapOf, OneOrMany, Scalar, Section
 from shared.pipeline.limits import MAX_EVENTS
 from shared.pipeline.node import Entry, MappingNode, Node, ScalarNode, SequenceNode, name_node
 from shared.pipeline.problem import ProblemList, join_path, show_text
+from shared.pipeline.read_json import Json, read_json
 from shared.pipeline.read_scalar import Reference, read_scalar
 
-Value = str | int | Reference | list["Value"] | dict[str, "Value"] | None
+Value = str | int | Reference | Json | list["Value"] | dict[str, "Value"] | None
 
 
 def read_value(kind: Kind, node: Node, path: str, problems: ProblemList) -> Value:
@@ -26,7 +27,13 @@ def read_value(kind: Kind, node: Node, path: str, problems: ProblemList) -> Valu
         case Events():
             return _read_events(kind, node, path, problems)
         case _:
-            return read_scalar(kind, node, path, problems)
+            return _read_leaf(kind, node, path, problems)
+
+
+def _read_leaf(kind: JsonValue | Scalar, node: Node, path: str, problems: ProblemList) -> Value:
+    if isinstance(kind, JsonValue):
+        return read_json(kind, node, path, problems)
+    return read_scalar(kind, node, path, problems)
 
 
 def _read_one_or_many(kind: OneOrMany, node: Node, path: str, problems: ProblemList) -> Value:
@@ -103,17 +110,26 @@ def _read_section(kind: Section, node: Node, path: str, problems: ProblemList) -
             problems.add(node.mark, path, f"`{field.key}` is missing")
     if excused.isdisjoint(kind.exactly_one):
         _check_exactly_one(kind, entries, node, path, problems)
+        _check_company(kind, entries, path, problems)
     return values
 
 
 def _check_exactly_one(kind: Section, entries: dict[str, Entry], node: Node, path: str, problems: ProblemList) -> None:
-    present = [key for key in kind.exactly_one if key in entries]
-    names = [f"`{key}`" for key in kind.exactly_one]
+    present = [key for key in entries if key in kind.exactly_one]
     if len(present) > 1:
         at = entries[present[1]].key_mark
-        problems.add(at, path, f"{' and '.join(names)} exclude each other", "keep one of them")
+        names = " and ".join(f"`{key}`" for key in present)
+        problems.add(at, path, f"{names} exclude each other", "keep one of them")
     elif kind.exactly_one and not present:
-        problems.add(node.mark, path, f"{' or '.join(names)} is missing")
+        *others, last = (f"`{key}`" for key in kind.exactly_one)
+        problems.add(node.mark, path, f"{', '.join(others)} or {last} is missing")
+
+
+def _check_company(kind: Section, entries: dict[str, Entry], path: str, problems: ProblemList) -> None:
+    for key, others in kind.only_with:
+        if key in entries and not any(other in entries for other in others):
+            hint = f"it goes with {' or '.join(f'`{other}`' for other in others)}"
+            problems.add(entries[key].key_mark, join_path(path, key), f"`{key}` has no meaning here", hint)
 
 
 def _entries_of(node: Node, path: str, may_be_empty: bool, problems: ProblemList) -> dict[str, Entry] | None:
@@ -132,4 +148,5 @@ def _read_events(kind: Events, node: Node, path: str, problems: ProblemList) -> 
     if isinstance(node, MappingNode):
         return _read_section(kind.section, node, path, problems)
     names = _read_one_or_many(OneOrMany(kind.name, MAX_EVENTS), node, path, problems)
-    return {name: {} for name in names if isinstance(name, str)} if isinstance(names, list) else None
+    events: dict[str, Value] = {name: {} for name in names if isinstance(name, str)} if isinstance(names, list) else {}
+    return events or None

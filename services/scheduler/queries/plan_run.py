@@ -14,6 +14,7 @@ from shared.ids import JobId, RunId
 from shared.job_spec import JobSpec
 from shared.plan_result import PlanResult
 from shared.queries.models import JobState
+from shared.run_metadata import RunMetadata
 
 
 FIND_PLANNED_RUNS: Final = """\
@@ -75,7 +76,8 @@ async def read_plan_job(conn: AsyncConnection[Any], *, plan_job_id: JobId) -> Re
 INSERT_PLANNED_JOBS: Final = """\
 -- name: InsertPlannedJobs
 with planned as (
-    select u.id, u.key, u.position, u.needs, u.timeout_seconds, u.spec, u.state, u.reason
+    select
+        u.id, u.key, u.position, u.needs, u.timeout_seconds, u.spec, u.state, u.reason, u.job_type, u.payload
     from rows from (
         unnest($1::uuid[]),
         unnest($2::text[]),
@@ -84,23 +86,34 @@ with planned as (
         unnest($5::integer[]),
         unnest($6::jsonb[]),
         unnest($7::job_state[]),
-        unnest($8::text[])
-    ) as u (id, key, position, needs, timeout_seconds, spec, state, reason)
+        unnest($8::text[]),
+        unnest($9::text[]),
+        unnest($10::text[])
+    ) as u (id, key, position, needs, timeout_seconds, spec, state, reason, job_type, payload)
 ),
 inserted as (
     insert into job (
         id, run_id, kind, lane_id, state, reason, run_at, claim_order, max_attempts, settled, finished_at
     )
     select
-        p.id, $9::uuid, 'shell', lane_of('shell', 'default', '', '{}'), p.state, nullif(p.reason, ''), now(),
-        claim_order_of(now(), 0::smallint) + p.position, $10::smallint, p.state = 'skipped',
+        p.id, $11::uuid,
+        (case when p.job_type = '' then 'shell' else 'handler' end)::job_kind,
+        case
+            when p.job_type = '' then lane_of('shell', 'default', '', '{}')
+            else lane_of('handler', 'default', p.job_type, '{}')
+        end,
+        p.state, nullif(p.reason, ''), now(),
+        claim_order_of(now(), 0::smallint) + p.position, $12::smallint, p.state = 'skipped',
         case when p.state = 'skipped' then now() end
     from planned p
     returning id, state
 ),
 specified as (
-    insert into job_spec (job_id, key, position, needs, timeout_seconds, spec)
-    select p.id, p.key, p.position, p.needs::uuid[], p.timeout_seconds, p.spec
+    insert into job_spec (job_id, key, position, needs, timeout_seconds, spec, payload, metadata)
+    select
+        p.id, p.key, p.position, p.needs::uuid[], p.timeout_seconds, p.spec,
+        case when p.job_type <> '' then p.payload::jsonb end,
+        case when p.job_type <> '' then $13::jsonb end
     from planned p
 )
 select (select ring('job_ready')) as rung
@@ -120,10 +133,14 @@ async def insert_planned_jobs(
     specs: list[JobSpec],
     states: list[JobState],
     reasons: list[str],
+    job_types: list[str],
+    payloads: list[str],
     run_id: RunId,
     max_attempts: int,
+    metadata: RunMetadata,
 ) -> None:
-    """Insert the jobs of a plan, in the states that the planner gave them. `needs` are array literals of ids.
+    """Insert the jobs of a plan, in the states that the planner gave them. `needs` are array literals of ids. A job with a type is one
+    of a handler; its payload is the text of JSON.
     Lock order: the run is locked. Rings once if any is ready.
     """
     cur = AsyncRawCursor(conn)
@@ -138,8 +155,11 @@ async def insert_planned_jobs(
             [Jsonb(value, encode) for value in specs],
             states,
             reasons,
+            job_types,
+            payloads,
             run_id,
             max_attempts,
+            Jsonb(metadata, encode),
         ),
     )
 

@@ -21,11 +21,14 @@ where j.id = @plan_job_id::uuid
 for update of j;
 
 -- name: InsertPlannedJobs :exec
--- Insert the jobs of a plan, in the states that the planner gave them. `needs` are array literals of ids.
+-- Insert the jobs of a plan, in the states that the planner gave them. `needs` are array literals of ids. A job with a type is one
+-- of a handler; its payload is the text of JSON.
 -- Lock order: the run is locked. Rings once if any is ready.
 -- @json specs shared.job_spec:JobSpec
+-- @json metadata shared.run_metadata:RunMetadata
 with planned as (
-    select u.id, u.key, u.position, u.needs, u.timeout_seconds, u.spec, u.state, u.reason
+    select
+        u.id, u.key, u.position, u.needs, u.timeout_seconds, u.spec, u.state, u.reason, u.job_type, u.payload
     from rows from (
         unnest(@job_ids::uuid[]),
         unnest(@keys::text[]),
@@ -34,23 +37,34 @@ with planned as (
         unnest(@timeouts_seconds::integer[]),
         unnest(@specs::jsonb[]),
         unnest(@states::job_state[]),
-        unnest(@reasons::text[])
-    ) as u (id, key, position, needs, timeout_seconds, spec, state, reason)
+        unnest(@reasons::text[]),
+        unnest(@job_types::text[]),
+        unnest(@payloads::text[])
+    ) as u (id, key, position, needs, timeout_seconds, spec, state, reason, job_type, payload)
 ),
 inserted as (
     insert into job (
         id, run_id, kind, lane_id, state, reason, run_at, claim_order, max_attempts, settled, finished_at
     )
     select
-        p.id, @run_id::uuid, 'shell', lane_of('shell', 'default', '', '{}'), p.state, nullif(p.reason, ''), now(),
+        p.id, @run_id::uuid,
+        (case when p.job_type = '' then 'shell' else 'handler' end)::job_kind,
+        case
+            when p.job_type = '' then lane_of('shell', 'default', '', '{}')
+            else lane_of('handler', 'default', p.job_type, '{}')
+        end,
+        p.state, nullif(p.reason, ''), now(),
         claim_order_of(now(), 0::smallint) + p.position, @max_attempts::smallint, p.state = 'skipped',
         case when p.state = 'skipped' then now() end
     from planned p
     returning id, state
 ),
 specified as (
-    insert into job_spec (job_id, key, position, needs, timeout_seconds, spec)
-    select p.id, p.key, p.position, p.needs::uuid[], p.timeout_seconds, p.spec
+    insert into job_spec (job_id, key, position, needs, timeout_seconds, spec, payload, metadata)
+    select
+        p.id, p.key, p.position, p.needs::uuid[], p.timeout_seconds, p.spec,
+        case when p.job_type <> '' then p.payload::jsonb end,
+        case when p.job_type <> '' then @metadata::jsonb end
     from planned p
 )
 select (select ring('job_ready')) as rung

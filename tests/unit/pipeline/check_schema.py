@@ -69,6 +69,9 @@ _HOLDS: dict[str, Callable[[Any, Any], bool]] = {
     "not": lambda schema, value: bool(violates(schema, value)),
     "anyOf": lambda schemas, value: any(not violates(schema, value) for schema in schemas),
     "oneOf": lambda schemas, value: sum(not violates(schema, value) for schema in schemas) == 1,
+    "dependentSchemas": lambda schemas, value: all(
+        not violates(schema, value) for key, schema in schemas.items() if isinstance(value, dict) and key in value
+    ),
     "uniqueItems": lambda _, value: not isinstance(value, list) or len(set(map(repr, value))) == len(value),
     "minItems": _sized(list, lambda size, limit: size >= limit),
     "maxItems": _sized(list, lambda size, limit: size <= limit),

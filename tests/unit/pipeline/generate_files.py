@@ -24,6 +24,12 @@ _STEP = st.fixed_dictionaries({"run": _SCRIPTS}, optional={"name": _NAMES, "env"
 _BODY = st.fixed_dictionaries({"run": _SCRIPTS}) | st.fixed_dictionaries(
     {"steps": st.lists(_STEP, min_size=1, max_size=3)}
 )
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.sampled_from([0.5, "", "yes", "3.10", "null", "ü"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "b c", "on"]), inner, max_size=3),
+    max_leaves=6,
+)
+_TASK = st.fixed_dictionaries({"type": st.sampled_from(["http_request", "a"])}, optional={"payload": _JSON})
 _REST = st.fixed_dictionaries({}, optional={"env": _ENV, "timeout": _TIMEOUTS, "when": _WHEN.filter(bool)})
 _ON = st.sampled_from(["push", ["push"], {"push": {}}, {"push": None}]) | _BRANCHES.map(
     lambda branches: {"push": {"branches": branches}}
@@ -36,6 +42,11 @@ def _jobs(draw: st.DrawFn) -> File:
     jobs: File = {}
     for number, key in enumerate(keys):
         jobs[key] = {**draw(_BODY), **draw(_REST)}
+        if draw(st.integers(0, 3)) == 0:
+            jobs[key] = {
+                "task": draw(_TASK),
+                **{name: jobs[key][name] for name in ("timeout", "when") if name in jobs[key]},
+            }
         if number and draw(st.booleans()):
             jobs[key]["needs"] = draw(_one_or_many(keys[:number]))
     return jobs

@@ -27,7 +27,6 @@ def test_keys_of_the_file_that_are_not_supported_yet_are_refused(key: str) -> No
         "approve",
         "secrets",
         "always",
-        "task",
         "concurrency",
     ],
 )

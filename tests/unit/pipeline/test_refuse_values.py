@@ -27,7 +27,7 @@ def _job(text: str) -> str:
         ("run: '" + "x" * 65537 + "'", "f:4:10: jobs.a.run: is longer than 65536 bytes"),
         ("needs: []\n    run: x", "f:4:12: jobs.a.needs: is empty"),
         ("{run: x, steps: [{run: y}]}", "f:4:14: jobs.a: `run` and `steps` exclude each other; keep one of them"),
-        ("timeout: 1m", "f:4:5: jobs.a: `run` or `steps` is missing"),
+        ("timeout: 1m", "f:4:5: jobs.a: `run`, `steps` or `task` is missing"),
         ("steps: []", "f:4:12: jobs.a.steps: is empty"),
         ("steps: x", "f:4:12: jobs.a.steps: expected a list, found text"),
         ("steps: [x]", "f:4:13: jobs.a.steps[0]: expected a mapping, found text"),
