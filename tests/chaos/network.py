@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Final
 
 import pytest
@@ -61,26 +61,21 @@ def run_network() -> Iterator[Network]:
         pytest.skip("network namespaces take root")
     if shutil.which("ip") is None:
         pytest.skip("network namespaces take the command `ip`, of the package iproute2")
-    home = _current_namespace()
-    try:
+    with ExitStack() as undo:
+        home = _current_namespace()
+        undo.callback(os.close, home)
         try:
             far = _make_namespace()
         except PermissionError as error:
             pytest.skip(f"this root may not make network namespaces: {error}")
-        try:
-            near = _make_namespace()
-            try:
-                _lay_cable(near, far)
-                network = Network(near, far)
-                network.speak_again()
-                yield network
-            finally:
-                os.close(near)
-        finally:
-            os.close(far)
-    finally:
-        _enter(home)
-        os.close(home)
+        undo.callback(os.close, far)
+        undo.callback(_enter, home)
+        near = _make_namespace()
+        undo.callback(os.close, near)
+        _lay_cable(near, far)
+        network = Network(near, far)
+        network.speak_again()
+        yield network
 
 
 def _lay_cable(near: int, far: int) -> None:
