@@ -19,8 +19,8 @@ def measure_jobs_idle(bench: Bench) -> Outcome:
         everybody = [*([] if field.howdah is None else [field.howdah]), *others]
         rates: dict[str, list[float]] = {}
         # A system's own databases are made one after the other.
-        for slow in (False, True):
-            turn = [entrant for entrant in everybody if entrant.is_slow is slow]
+        for tuned in (True, False):
+            turn = [entrant for entrant in everybody if (entrant.settings == entrant.system.settings[0]) is tuned]
             with ThreadPoolExecutor(len(turn) or 1) as pool:
                 counted = pool.map(_count, turn)
                 rates |= {entrant.label: [rate] for entrant, rate in zip(turn, counted, strict=True)}

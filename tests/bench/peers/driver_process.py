@@ -16,6 +16,7 @@ from deploy.embedded.stack import ROOT
 from tests.bench.open_bench import BenchError
 
 _PATIENCE_SECONDS: Final = 120.0
+_END_SECONDS: Final = 10.0
 _BUFFER_BYTES: Final = 65536
 
 
@@ -97,6 +98,17 @@ class DriverProcess:
             else:
                 self._answers.append(message.answer)
 
+    def end(self) -> None:
+        """Close its standard input, at which it ends, or kill it."""
+        with contextlib.suppress(BrokenPipeError):
+            self._input.close()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._output)
+
     def _last_words(self) -> str:
         return self._log.read_text(errors="replace")[-2000:]
 
@@ -106,14 +118,7 @@ class DriverProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            self._input.close()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        os.close(self._output)
+        self.end()
 
 
 def read_drivers(drivers: Sequence[DriverProcess], seconds: float) -> None:
