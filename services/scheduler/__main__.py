@@ -13,6 +13,7 @@ from services.scheduler.plan_run import plan_runs
 from services.scheduler.promote_jobs import promote_jobs
 from services.scheduler.redrive_jobs import MAX_REDRIVES
 from services.scheduler.release_jobs import release_jobs
+from services.scheduler.release_limited_jobs import release_limited_jobs
 from services.scheduler.rescue_jobs import BeatWatch, rescue_jobs
 from shared.config import PositiveInt, PositiveSeconds, ServiceConfig
 from shared.db import open_pool
@@ -51,23 +52,24 @@ async def serve(config: Config) -> None:
     ):
         background.start_soon(watch_signals, stop)
         await check_schema(pool, stop)
-        duties: dict[str, tuple[Step, str | None]] = {
-            "plan": (partial(plan_runs, pool), "job_finished"),
-            "release": (partial(release_jobs, pool), "job_finished"),
-            "promote": (partial(promote_jobs, pool), "job_finished"),
-            "rescue": (partial(rescue_jobs, pool, BeatWatch(config.lease_seconds)), None),
+        duties: dict[str, tuple[Step, tuple[str, ...]]] = {
+            "plan": (partial(plan_runs, pool), ("job_finished",)),
+            "release": (partial(release_jobs, pool), ("job_finished",)),
+            "promote": (partial(promote_jobs, pool), ("job_finished", "job_waiting")),
+            "release limited": (partial(release_limited_jobs, pool), ("job_finished", "job_waiting")),
+            "rescue": (partial(rescue_jobs, pool, BeatWatch(config.lease_seconds)), ()),
             "apply": (
                 partial(apply_commands, pool, config.plan_timeout_seconds, config.max_redrives),
-                "command_given",
+                ("command_given",),
             ),
-            "apply filters": (partial(apply_job_filters, pool, config.max_redrives), "command_given"),
-            "partitions": (partial(keep_partitions, pool), None),
+            "apply filters": (partial(apply_job_filters, pool, config.max_redrives), ("command_given",)),
+            "partitions": (partial(keep_partitions, pool), ()),
         }
         bells: dict[str, list[Bell]] = {}
         async with anyio.create_task_group() as loops:
-            for name, (step, channel) in duties.items():
+            for name, (step, channels) in duties.items():
                 bell = Bell()
-                if channel is not None:
+                for channel in channels:
                     bells.setdefault(channel, []).append(bell)
                 loops.start_soon(partial(run_loop, name, step, bell=bell, stop=stop))
             background.start_soon(

@@ -13,16 +13,29 @@ from services.scheduler.plan_run import plan_runs
 from services.scheduler.promote_jobs import promote_jobs
 from services.scheduler.queries.rescue_jobs import watch_executors
 from services.scheduler.release_jobs import release_jobs
+from services.scheduler.release_limited_jobs import release_limited_jobs
 from services.scheduler.rescue_jobs import BeatWatch, rescue_jobs
 from shared.db import Pool, answers, open_pool, query
 from shared.errors import DatabaseUnavailableError
 from shared.ids import new_id
 from shared.queries.models import AttemptOutcome, JobKind
+from tests.contract.own_jobs import enqueue, fail, give
 from tests.contract.test_settling_runs import add_channel, finish_plan
 from tests.engine import FAILED, SUCCEEDED, Engine
 
 PIPELINE = "on: push\njobs:\n  a: {run: x}\n  b: {needs: [a], run: x}\n  c: {when: {branch: no}, run: x}\n"
-TABLES = ("run", "job", "job_spec", "attempt", "executor", "command", "notification", "audit_event")
+TABLES = (
+    "run",
+    "job",
+    "job_spec",
+    "attempt",
+    "executor",
+    "command",
+    "queue",
+    "limit_window",
+    "notification",
+    "audit_event",
+)
 
 Duty = Callable[[Pool], Awaitable[float]]
 
@@ -99,6 +112,23 @@ async def prepare_promote(engine: Engine) -> Duty:
     return promote_jobs
 
 
+async def prepare_limit(engine: Engine) -> Duty:
+    enqueue(engine, *[{"concurrency_key": key} for key in "aab"])
+    engine.sql("update limit_key set rate_count = 1, rate_seconds = 3600, max_running = 5")
+    return release_limited_jobs
+
+
+async def prepare_job_command(engine: Engine) -> Duty:
+    (job_id,) = await fail(engine, {})
+    give(engine, "redrive_jobs", job_id=job_id)
+    return partial(apply_commands, plan_timeout_seconds=60)
+
+
+async def prepare_pause(engine: Engine) -> Duty:
+    give(engine, "pause_queue", queue="slow")
+    return partial(apply_commands, plan_timeout_seconds=60)
+
+
 def books(engine: Engine) -> dict[str, list[Any]]:
     """Everything that the scheduler may write."""
     return {
@@ -118,6 +148,9 @@ def books(engine: Engine) -> dict[str, list[Any]]:
         prepare_rerun,
         prepare_rescue,
         prepare_promote,
+        prepare_limit,
+        prepare_job_command,
+        prepare_pause,
     ],
 )
 async def test_a_death_before_any_statement_leaves_nothing_half_done(

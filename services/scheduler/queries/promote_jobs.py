@@ -17,8 +17,8 @@ with due as (
 promoted as (
     update job j
     set
-        state = 'ready',
-        reason = null
+        state = case when j.limit_key_id is null then 'ready' else 'blocked' end::job_state,
+        reason = case when j.limit_key_id is null then null else 'limit' end
     where j.ctid = any(array(
         select c.ctid
         from job c
@@ -28,7 +28,9 @@ promoted as (
         limit $2::integer
         for update skip locked
     ))
-    returning j.id, (select ring('job_ready')) as rung
+    returning
+        j.id,
+        case when j.state = 'ready' then (select ring('job_ready')) else (select ring('job_waiting')) end as rung
 )
 select
     (select count(*) from promoted p)::integer as promoted,
@@ -52,9 +54,9 @@ _make_promote_jobs_row = args_row(PromoteJobsRow)
 
 
 async def promote_jobs(conn: AsyncConnection[Any], *, now: datetime | None, max_jobs: int) -> PromoteJobsRow:
-    """moves job: scheduled → ready
-    Those that are due, oldest first. Returns how many, and in how many seconds the next is due.
-    Locks: the job rows (SKIP LOCKED).
+    """moves job: scheduled → ready | blocked
+    Those that are due, oldest first; those with a concurrency key wait for their turn then. Returns how many, and in how many seconds
+    the next is due. Locks: the job rows (SKIP LOCKED).
     """
     cur = AsyncRawCursor(conn, row_factory=_make_promote_jobs_row)
     await cur.execute(PROMOTE_JOBS, (now, max_jobs))

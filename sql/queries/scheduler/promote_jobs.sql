@@ -1,7 +1,7 @@
 -- name: PromoteJobs :one
--- moves job: scheduled → ready
--- Those that are due, oldest first. Returns how many, and in how many seconds the next is due.
--- Locks: the job rows (SKIP LOCKED).
+-- moves job: scheduled → ready | blocked
+-- Those that are due, oldest first; those with a concurrency key wait for their turn then. Returns how many, and in how many seconds
+-- the next is due. Locks: the job rows (SKIP LOCKED).
 -- @required
 -- @nullable next_due_in_seconds
 with due as (
@@ -10,8 +10,8 @@ with due as (
 promoted as (
     update job j
     set
-        state = 'ready',
-        reason = null
+        state = case when j.limit_key_id is null then 'ready' else 'blocked' end::job_state,
+        reason = case when j.limit_key_id is null then null else 'limit' end
     where j.ctid = any(array(
         select c.ctid
         from job c
@@ -21,7 +21,9 @@ promoted as (
         limit @max_jobs::integer
         for update skip locked
     ))
-    returning j.id, (select ring('job_ready')) as rung
+    returning
+        j.id,
+        case when j.state = 'ready' then (select ring('job_ready')) else (select ring('job_waiting')) end as rung
 )
 select
     (select count(*) from promoted p)::integer as promoted,
