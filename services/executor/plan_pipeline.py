@@ -1,8 +1,10 @@
 """The plan job: bring the commit here, and find out what its pipeline file says."""
 
 import logging
+from functools import partial
 
 from services.executor.attempt_log import AttemptLog
+from services.executor.await_both import await_both
 from services.executor.call_git import GitCredential
 from services.executor.fetch_mirror import Mirror, drop_mirror, fetch_commit
 from services.executor.finish_jobs import AttemptEnd
@@ -13,6 +15,7 @@ from services.executor.read_commit import CommitHead, read_commit
 from services.executor.read_mirror import list_changed_paths, read_blob
 from services.executor.resolve_ref import resolve_ref
 from services.executor.surroundings import Surroundings
+from shared.pipeline.definition import Pipeline
 from shared.plan_result import PlanResult
 from shared.queries.models import AttemptOutcome
 
@@ -50,20 +53,15 @@ async def _plan_commit(
     job: ClaimJobsRow, commit: str, log: AttemptLog, around: Surroundings, credential: GitCredential | None
 ) -> AttemptEnd:
     mirror = await _fetch(job, commit, around, credential)
-    file_path = job.file_path or ""
-    source = await read_blob(mirror, commit, file_path)
-    if source is None:
-        return _failed(
-            log, f"{file_path}: there is no such file at commit {commit[:12]}; add one, see docs/pipeline-file.md"
-        )
-    loaded = await around.loader.load(source, filename=file_path)
+    # Two git processes, neither of which needs the other's answer; whoever pushed waits for both.
+    loaded, changed_paths = await await_both(
+        partial(_load, job, mirror, commit, around), partial(_list_changes, job, mirror, commit)
+    )
     if isinstance(loaded, Refused):
-        return _failed(log, loaded.message)
+        log.note(loaded.message)
+        return AttemptEnd(AttemptOutcome.FAILED, error=loaded.message)
     head = await _head(job, mirror, commit)
-    changed_paths = None
-    if job.before_sha is not None:
-        changed_paths = await list_changed_paths(mirror, job.before_sha, commit)
-    log.note(f"{file_path}: {len(loaded.jobs)} jobs")
+    log.note(f"{job.file_path}: {len(loaded.jobs)} jobs")
     return AttemptEnd(
         AttemptOutcome.SUCCEEDED,
         exit_code=0,
@@ -73,12 +71,21 @@ async def _plan_commit(
     )
 
 
+async def _load(job: ClaimJobsRow, mirror: Mirror, commit: str, around: Surroundings) -> Pipeline | Refused:
+    file_path = job.file_path or ""
+    source = await read_blob(mirror, commit, file_path)
+    if source is None:
+        return Refused(
+            f"{file_path}: there is no such file at commit {commit[:12]}; add one, see docs/pipeline-file.md"
+        )
+    return await around.loader.load(source, filename=file_path)
+
+
+async def _list_changes(job: ClaimJobsRow, mirror: Mirror, commit: str) -> list[str] | None:
+    return None if job.before_sha is None else await list_changed_paths(mirror, job.before_sha, commit)
+
+
 async def _head(job: ClaimJobsRow, mirror: Mirror, commit: str) -> CommitHead:
     if job.title and job.author and job.event != "manual":
         return CommitHead(title=job.title, author=job.author)
     return await read_commit(mirror, commit)
-
-
-def _failed(log: AttemptLog, message: str) -> AttemptEnd:
-    log.note(message)
-    return AttemptEnd(AttemptOutcome.FAILED, error=message)

@@ -396,12 +396,23 @@ async def test_a_script_is_never_written_through_a_link(tmp_path: Path, output: 
     assert (tmp_path / "target").read_text() == "precious"
 
 
-async def test_a_command_runs_as_another_user_without_our_groups(
-    open_path: Path, output: RecordedOutput, nobody: RunAs
+@pytest.mark.parametrize("has_setpriv", [True, False])
+async def test_a_command_runs_as_another_user_without_our_groups_and_rights(
+    open_path: Path, output: RecordedOutput, nobody: RunAs, monkeypatch: pytest.MonkeyPatch, has_setpriv: bool
 ) -> None:
-    await run("id -u; id -g; id -G; cat $0 > /dev/null", open_path, output, run_as=nobody)
-    assert output.stdout.split() == [str(n).encode() for n in (nobody.uid, nobody.gid, nobody.gid)]
+    if not has_setpriv:
+        monkeypatch.setattr(spawn_process, "_setpriv", lambda _run_as: ())
+    elif not spawn_process._setpriv(nobody):
+        pytest.skip("this machine's setpriv(1) does not change users")
+    rights = "grep -E '^Cap(Prm|Eff|Amb)' /proc/self/status | cut -f 2 | sort -u"
+    await run(f"id -u; id -g; id -G; {rights}; cat $0 > /dev/null", open_path, output, run_as=nobody)
+    assert output.stdout.split() == [*(str(n).encode() for n in (nobody.uid, nobody.gid, nobody.gid)), b"0" * 16]
     assert output.stderr == b""
+
+
+def test_a_program_that_is_not_there_is_told_as_such_for_another_user_too(open_path: Path, nobody: RunAs) -> None:
+    with pytest.raises(CommandStartError, match="no-such-program"):
+        spawn_process.spawn_process(["no-such-program"], cwd=open_path, env=ENV, run_as=nobody)
 
 
 async def test_another_users_command_is_terminated_too(open_path: Path, output: RecordedOutput, nobody: RunAs) -> None:
