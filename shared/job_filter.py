@@ -1,11 +1,15 @@
 """Which jobs on their own a command means, as stored in `command.job_filter`: ingest writes, the scheduler reads."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 JobStateName = Literal["blocked", "scheduled", "ready", "running", "succeeded", "failed", "canceled", "skipped", "dead"]
+
+Text = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00]*$")]
+Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class JobFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -17,15 +21,15 @@ class JobFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
     out.
     """
 
-    type: str | None = None
-    queue: str | None = None
+    type: Text | None = None
+    queue: Text | None = None
     states: tuple[JobStateName, ...] = ()
     # The reason code of the job: of its waiting, or of its end.
-    reason: str | None = None
-    concurrency_key: str | None = None
+    reason: Text | None = None
+    concurrency_key: Text | None = None
     metadata: dict[str, Any] | None = None
-    enqueued_after: datetime | None = None
-    enqueued_before: datetime | None = None
+    enqueued_after: Moment | None = None
+    enqueued_before: Moment | None = None
 
     def means_every_job(self) -> bool:
         """Tell whether nothing at all is asked for, which no command about many jobs may do."""

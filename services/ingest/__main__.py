@@ -41,6 +41,9 @@ async def run_ingest(config: IngestConfig, bound: socket.socket, stop: Stop) -> 
                 partial(run_loop, "watch logs", resources.log_watch.look, bell=resources.log_watch.bell, stop=stop)
             )
             tasks.start_soon(
+                partial(run_loop, "watch jobs", resources.job_watch.look, bell=resources.job_watch.bell, stop=stop)
+            )
+            tasks.start_soon(
                 partial(
                     run_loop,
                     "watch horizon",
@@ -59,12 +62,15 @@ async def run_ingest(config: IngestConfig, bound: socket.socket, stop: Stop) -> 
 async def _listen(config: IngestConfig, resources: Resources) -> None:
     # The end of a job makes no noise on log_appended; it is an event, though, and ends the job's stream.
     both = [resources.log_watch.bell, resources.horizon_watch.bell]
-    await run_listener(config.listen_url(), name=_NAME, bells={"log_appended": both, "event_recorded": both})
+    jobs = resources.job_watch.bell
+    bells = {"log_appended": both, "event_recorded": [*both, jobs], "job_finished": [jobs]}
+    await run_listener(config.listen_url(), name=_NAME, bells=bells)
 
 
 async def _end_streams(resources: Resources) -> None:
     await resources.stop.wait_requested()
     resources.log_watch.ring_all()
+    resources.job_watch.ring_all()
     resources.horizon_watch.ring_all()
 
 

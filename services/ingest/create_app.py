@@ -12,8 +12,16 @@ from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from services.ingest.authenticate import SignInNeeded, provide_actor
+from services.ingest.command_jobs import (
+    cancel_job,
+    cancel_jobs,
+    discard_job,
+    discard_jobs,
+    redrive_job,
+    redrive_jobs,
+)
 from services.ingest.enqueue_jobs import enqueue_jobs
-from services.ingest.give_command import cancel_job, cancel_run, rerun_run, show_command
+from services.ingest.give_command import cancel_run, rerun_run, show_command
 from services.ingest.list_deliveries import list_deliveries
 from services.ingest.list_jobs import show_dead_letters, show_jobs
 from services.ingest.manage_channels import delete_channel, enter_channel, show_channels
@@ -24,6 +32,7 @@ from services.ingest.manage_pipelines import (
     show_pipeline,
     show_pipelines,
 )
+from services.ingest.manage_queues import pause_queue, resume_queue, show_queues
 from services.ingest.manage_tokens import issue_new_token, revoke_issued_token, show_tokens
 from services.ingest.press_button import press_cancel_job, press_cancel_run, press_rerun
 from services.ingest.problem_details import log_surprise, problem_details_plugin
@@ -32,6 +41,7 @@ from services.ingest.read_log import read_log, read_raw_log
 from services.ingest.receive_webhook import receive_webhook
 from services.ingest.render_page import template_config
 from services.ingest.report_health import report_health, report_readiness
+from services.ingest.report_jobs import report_jobs
 from services.ingest.resources import Resources, keep_in_state, provide_resources
 from services.ingest.set_headers import add_constant_headers
 from services.ingest.show_docs import show_docs, show_docs_file
@@ -69,6 +79,15 @@ _API: Final[list[ControllerRouterHandler]] = [
     show_dead_letters,
     show_job,
     cancel_job,
+    redrive_job,
+    discard_job,
+    cancel_jobs,
+    redrive_jobs,
+    discard_jobs,
+    report_jobs,
+    show_queues,
+    pause_queue,
+    resume_queue,
     show_command,
     read_log,
     read_raw_log,

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response, post
+from litestar.openapi.datastructures import ResponseSpec
 
 from services.ingest.authenticate import FromActor, require_developer
 from services.ingest.job_catalog import describe_unknown_type
@@ -36,17 +37,23 @@ class EnqueuedJobs(msgspec.Struct, frozen=True):
     jobs: list[EnqueuedJob]
 
 
+_Answer = ListedJob | EnqueuedJobs
+
+
 @post(
     "/jobs",
     request_max_body_size=MOST_BODY_BYTES,
     status_code=201,
     guards=[require_developer],
     tags=["jobs"],
-    responses=problem_responses(400, 401, 403, 409, 413, 422, 503),
+    responses={
+        **problem_responses(400, 401, 403, 404, 409, 413, 422, 503),
+        200: ResponseSpec(_Answer, description="All were there already.", generate_examples=False),
+    },
 )
 async def enqueue_jobs(
     request: Request[Any, Any, Any], resources: FromResources, actor: FromActor
-) -> Response[ListedJob | EnqueuedJobs]:
+) -> Response[_Answer]:
     """Enqueue a job, or an array of up to 10,000: all of them, or none.
 
     One: 201 with the job, 200 with the earlier job that its idempotency key led to. An array: 201 with the id of each,

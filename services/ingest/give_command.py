@@ -11,13 +11,12 @@ from services.ingest.clean_text import Line
 from services.ingest.problem_details import Problem, not_found, problem_responses
 from services.ingest.queries.commands import GetCommandRow, get_command
 from services.ingest.queries.commands import give_command as insert_command
-from services.ingest.queries.jobs import get_job
-from services.ingest.queries.rows import Job, Run
-from services.ingest.read_log import JobInPath
+from services.ingest.queries.rows import Run
 from services.ingest.resources import FromResources
 from services.ingest.show_runs import RunInPath, find_run_by_id
 from shared.db import Pool, query
 from shared.ids import CommandId, JobId, RunId, new_id
+from shared.job_filter import JobFilter
 from shared.queries.models import CommandKind
 
 _RESPONSES: Final = problem_responses(400, 401, 403, 404, 409, 422, 503)
@@ -40,7 +39,7 @@ async def cancel_run(
     *, run: RunInPath, data: JSONBody[Reason | None] = None, resources: FromResources, actor: FromActor
 ) -> Response[GivenCommand]:
     """Ask for a run to be canceled: waiting jobs end at once, running ones as soon as their commands do."""
-    return _accepted(await ask_to_cancel_run(resources.pool, run, actor, data))
+    return accepted(await ask_to_cancel_run(resources.pool, run, actor, data))
 
 
 @post("/runs/{run:str}/rerun", status_code=202, guards=[require_developer], tags=["runs"], responses=_RESPONSES)
@@ -48,15 +47,7 @@ async def rerun_run(
     *, run: RunInPath, data: JSONBody[Reason | None] = None, resources: FromResources, actor: FromActor
 ) -> Response[GivenCommand]:
     """Ask for a new run of the same commit; the command's `result_run_id` names it."""
-    return _accepted(await ask_to_rerun(resources.pool, run, actor, data))
-
-
-@post("/jobs/{job:str}/cancel", status_code=202, guards=[require_developer], tags=["jobs"], responses=_RESPONSES)
-async def cancel_job(
-    *, job: JobInPath, data: JSONBody[Reason | None] = None, resources: FromResources, actor: FromActor
-) -> Response[GivenCommand]:
-    """Ask for a job to be canceled."""
-    return _accepted(await ask_to_cancel_job(resources.pool, job, actor, data))
+    return accepted(await ask_to_rerun(resources.pool, run, actor, data))
 
 
 @get("/commands/{command:str}", guards=[require_viewer], tags=["runs"], responses=_RESPONSES)
@@ -75,7 +66,7 @@ async def ask_to_cancel_run(pool: Pool, run_id: RunId, actor: Actor, reason: Rea
     run: Run = await find_run_by_id(pool, run_id)
     if run.finished_at is not None:
         raise Problem(409, "ended", f"The run has ended already: it {run.state}.")
-    return await _give(pool, CommandKind.CANCEL_RUN, run_id, None, actor=actor, reason=reason)
+    return await give(pool, CommandKind.CANCEL_RUN, run_id=run_id, actor=actor, reason=reason)
 
 
 async def ask_to_rerun(pool: Pool, run_id: RunId, actor: Actor, reason: Reason | None) -> CommandId:
@@ -83,22 +74,21 @@ async def ask_to_rerun(pool: Pool, run_id: RunId, actor: Actor, reason: Reason |
     run: Run = await find_run_by_id(pool, run_id)
     if run.finished_at is None:
         raise Problem(409, "active", "The run has not ended yet: cancel it first, or wait.")
-    return await _give(pool, CommandKind.RERUN_RUN, run_id, None, actor=actor, reason=reason)
+    return await give(pool, CommandKind.RERUN_RUN, run_id=run_id, actor=actor, reason=reason)
 
 
-async def ask_to_cancel_job(pool: Pool, job_id: JobId, actor: Actor, reason: Reason | None) -> CommandId:
-    """Give the command. Raises `Problem` when there is no such job in a run, or it has ended."""
-    job: Job | None = await query(pool, lambda connection: get_job(connection, job_id=job_id))
-    if job is None or job.run_id is None:
-        raise not_found("job of that id in a run")
-    if job.finished_at is not None:
-        raise Problem(409, "ended", f"The job has ended already: it is {job.state}.")
-    return await _give(pool, CommandKind.CANCEL_JOB, job.run_id, job_id, actor=actor, reason=reason)
-
-
-async def _give(
-    pool: Pool, kind: CommandKind, run_id: RunId, job_id: JobId | None, *, actor: Actor, reason: Reason | None
+async def give(
+    pool: Pool,
+    kind: CommandKind,
+    *,
+    actor: Actor,
+    reason: Reason | None,
+    run_id: RunId | None = None,
+    job_id: JobId | None = None,
+    queue: str | None = None,
+    job_filter: JobFilter | None = None,
 ) -> CommandId:
+    """Give a command about a run, a job, many jobs or a queue."""
     command_id = CommandId(new_id())
     why = (reason.why if reason else None) or ""
     await query(
@@ -109,6 +99,8 @@ async def _give(
             kind=kind,
             run_id=run_id,
             job_id=job_id,
+            queue=queue,
+            job_filter=job_filter,
             given_by=actor.name,
             why=why,
         ),
@@ -116,6 +108,11 @@ async def _give(
     return command_id
 
 
-def _accepted(command_id: CommandId) -> Response[GivenCommand]:
-    location = f"/api/v1/commands/{command_id}"
-    return Response(GivenCommand(command_id), status_code=202, headers={"Location": location})
+def accepted(command_id: CommandId) -> Response[GivenCommand]:
+    """Return the answer to whoever gave the command: it will be applied."""
+    return Response(GivenCommand(command_id), status_code=202, headers=lead_to(command_id))
+
+
+def lead_to(command_id: CommandId) -> dict[str, str]:
+    """Return the header that says where to see what became of a command."""
+    return {"Location": f"/api/v1/commands/{command_id}"}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from graphlib import TopologicalSorter
 
-from services.ingest.show_jobs import ShownJob
+from services.ingest.find_job import ShownJob
 from shared.ids import JobId
 from shared.queries.models import JobKind
 

@@ -5,7 +5,8 @@ from litestar.params import URLEncodedBody
 from litestar.response import Redirect
 
 from services.ingest.authenticate import FromActor, check_csrf, require_page_developer
-from services.ingest.give_command import ask_to_cancel_job, ask_to_cancel_run, ask_to_rerun
+from services.ingest.command_jobs import ask_to_cancel_job
+from services.ingest.give_command import ask_to_cancel_run, ask_to_rerun
 from services.ingest.read_log import JobInPath
 from services.ingest.resources import FromResources
 from services.ingest.show_runs import RunInPath

@@ -15,6 +15,7 @@ from services.ingest.find_webhook_target import WebhookTargets
 from services.ingest.job_catalog import JobCatalog
 from services.ingest.limit_rejections import RejectionBudget
 from services.ingest.watch_horizon import HorizonWatch
+from services.ingest.watch_jobs import JobWatch
 from services.ingest.watch_logs import LogWatch
 from shared.db import Pool
 from shared.sealing import Sealer, parse_keys
@@ -35,6 +36,7 @@ class Resources(msgspec.Struct, frozen=True):
     push_desk: PushDesk
     rejections: RejectionBudget
     log_watch: LogWatch
+    job_watch: JobWatch
     horizon_watch: HorizonWatch
     stop: Stop
 
@@ -58,6 +60,7 @@ def gather_resources(config: IngestConfig, pool: Pool, stop: Stop) -> Resources:
         push_desk=PushDesk(pool, plan_timeout_seconds=config.plan_timeout_seconds),
         rejections=RejectionBudget(),
         log_watch=LogWatch(pool),
+        job_watch=JobWatch(pool),
         horizon_watch=HorizonWatch(pool),
         stop=stop,
     )

@@ -7,13 +7,13 @@ from litestar.params import QueryParameter
 from litestar.response import Template
 
 from services.ingest.authenticate import FromActor, require_page_viewer
+from services.ingest.find_job import find_job, find_run_jobs
 from services.ingest.order_jobs import order_jobs
 from services.ingest.queries.channels import list_notifications
 from services.ingest.queries.pipelines import list_pipelines
 from services.ingest.read_log import JobInPath
 from services.ingest.render_page import page
 from services.ingest.resources import FromResources
-from services.ingest.show_jobs import find_job, find_run_jobs
 from services.ingest.show_runs import RunInPath, find_run_by_id, find_runs
 from services.ingest.watch_horizon import read_steady_horizon
 from shared.db import query

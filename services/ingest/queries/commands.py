@@ -5,18 +5,22 @@ from datetime import datetime
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.json import encode
 from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.rows import args_row
+from psycopg.rows import args_row, tuple_row
+from psycopg.types.json import Jsonb
 
 from shared.ids import CommandId, JobId, RunId
-from shared.queries.models import CommandKind
+from shared.job_filter import JobFilter
+from shared.queries.models import CommandKind, JobState
 
 
 GIVE_COMMAND: Final = """\
 -- name: GiveCommand
-insert into command (id, kind, run_id, job_id, given_by, why)
+insert into command (id, kind, run_id, job_id, queue, job_filter, given_by, why)
 values (
-    $1::uuid, $2::command_kind, $3::uuid, $4::uuid, $5::text, $6::text
+    $1::uuid, $2::command_kind, $3::uuid, $4::uuid, $5::text,
+    $6::jsonb, $7::text, $8::text
 )
 returning (select ring('command_given'))
 """
@@ -27,20 +31,35 @@ async def give_command(
     *,
     command_id: CommandId,
     kind: CommandKind,
-    run_id: RunId,
+    run_id: RunId | None,
     job_id: JobId | None,
+    queue: str | None,
+    job_filter: JobFilter | None,
     given_by: str,
     why: str,
 ) -> None:
     """Ask the scheduler for something, and wake it."""
     cur = AsyncRawCursor(conn)
-    await cur.execute(GIVE_COMMAND, (command_id, kind, run_id, job_id, given_by, why))
+    await cur.execute(
+        GIVE_COMMAND,
+        (
+            command_id,
+            kind,
+            run_id,
+            job_id,
+            queue,
+            None if job_filter is None else Jsonb(job_filter, encode),
+            given_by,
+            why,
+        ),
+    )
 
 
 GET_COMMAND: Final = """\
 -- name: GetCommand
 select
-    c.id as command_id, c.kind, c.run_id, c.job_id, c.given_by, c.why, c.given_at, c.applied_at, c.outcome, c.result_run_id
+    c.id as command_id, c.kind, c.run_id, c.job_id, c.queue, c.job_filter, c.given_by, c.why, c.given_at, c.applied_at, c.outcome,
+    c.result_run_id, c.jobs_moved, c.jobs_asked, c.jobs_refused
 from command c
 where c.id = $1::uuid
 """
@@ -53,12 +72,17 @@ class GetCommandRow(Struct, frozen=True):
     kind: CommandKind
     run_id: RunId | None
     job_id: JobId | None
+    queue: str | None
+    job_filter: Any
     given_by: str
     why: str
     given_at: datetime
     applied_at: datetime | None
     outcome: str | None
     result_run_id: RunId | None
+    jobs_moved: int
+    jobs_asked: int
+    jobs_refused: int
 
 
 _make_get_command_row = args_row(GetCommandRow)
@@ -69,3 +93,74 @@ async def get_command(conn: AsyncConnection[Any], *, command_id: CommandId) -> G
     cur = AsyncRawCursor(conn, row_factory=_make_get_command_row)
     await cur.execute(GET_COMMAND, (command_id,))
     return await cur.fetchone()
+
+
+COUNT_FILTERED_JOBS: Final = """\
+-- name: CountFilteredJobs
+select count(*)::bigint as jobs
+from (
+    select j.id, j.lane_id, j.reason, j.limit_key_id, j.created_at from job j
+    where j.state = 'ready' and 'ready' = any($1::job_state[]) and j.run_id is null
+    union all
+    select j.id, j.lane_id, j.reason, j.limit_key_id, j.created_at from job j
+    where j.state = 'running' and 'running' = any($1::job_state[]) and j.run_id is null
+    union all
+    select j.id, j.lane_id, j.reason, j.limit_key_id, j.created_at from job j
+    where j.state = 'scheduled' and 'scheduled' = any($1::job_state[]) and j.run_id is null
+    union all
+    select j.id, j.lane_id, j.reason, j.limit_key_id, j.created_at from job j
+    where j.limit_key_id is not null and j.finished_at is null and j.state = 'blocked'
+        and 'blocked' = any($1::job_state[]) and j.run_id is null
+    union all
+    select j.id, j.lane_id, j.reason, j.limit_key_id, j.created_at from job j
+    where j.state in ('failed', 'dead', 'canceled') and j.state = any($1::job_state[]) and j.run_id is null
+) c
+join lane l on l.id = c.lane_id
+where ($2::text is null or l.job_type = $2::text)
+    and ($3::text is null or l.queue = $3::text)
+    and ($4::text is null or c.reason = $4::text)
+    and (
+        $5::text is null
+        or c.limit_key_id = (select k.id from limit_key k where k.name = $5::text)
+    )
+    and ($6::timestamptz is null or c.created_at >= $6::timestamptz)
+    and ($7::timestamptz is null or c.created_at < $7::timestamptz)
+    and (
+        $8::jsonb is null
+        or exists (select 1 from job_spec s where s.job_id = c.id and s.metadata @> $8::jsonb)
+    )
+"""
+
+
+async def count_filtered_jobs(
+    conn: AsyncConnection[Any],
+    *,
+    states: list[JobState],
+    job_type: str | None,
+    queue: str | None,
+    reason: str | None,
+    concurrency_key: str | None,
+    enqueued_after: datetime | None,
+    enqueued_before: datetime | None,
+    metadata: Any,
+) -> int:
+    """How many jobs on their own are in some of the states, and mean what a filter asks for. Looks at all jobs in those states."""
+    cur = AsyncRawCursor(conn, row_factory=tuple_row)
+    await cur.execute(
+        COUNT_FILTERED_JOBS,
+        (
+            states,
+            job_type,
+            queue,
+            reason,
+            concurrency_key,
+            enqueued_after,
+            enqueued_before,
+            None if metadata is None else Jsonb(metadata, encode),
+        ),
+    )
+    row = await cur.fetchone()
+    if row is None:
+        raise LookupError("CountFilteredJobs found no row")
+    value: int = row[0]
+    return value

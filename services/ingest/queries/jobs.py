@@ -10,7 +10,7 @@ from psycopg.rows import args_row
 
 from services.ingest.queries.rows import Job, make_job
 from shared.ids import ExecutorId, JobId, RunId
-from shared.queries.models import AttemptOutcome
+from shared.queries.models import AttemptOutcome, JobKind, JobState
 
 
 LIST_RUN_JOBS: Final = """\
@@ -53,14 +53,89 @@ async def get_job(conn: AsyncConnection[Any], *, job_id: JobId) -> Job | None:
     return await cur.fetchone()
 
 
+GET_JOB_DETAILS: Final = """\
+-- name: GetJobDetails
+select
+    l.job_type, l.queue, l.labels, j.priority, j.redrives, (s.payload)::text as payload, s.metadata, s.retry, s.traceparent,
+    s.enqueued_by, k.name as concurrency_key, i.key as idempotency_key,
+    (case when j.kind = 'handler' then a.result end)::text as result,
+    p.fraction as progress_fraction, p.message as progress_message, p.updated_at as progress_at,
+    c.given_by as canceled_by, c.why as cancel_why
+from job j
+join lane l on l.id = j.lane_id
+join job_spec s on s.job_id = j.id
+left join limit_key k on k.id = j.limit_key_id
+left join job_key i on i.job_id = j.id
+left join attempt a on a.job_id = j.id and a.epoch = j.claim_epoch
+left join job_progress p on p.job_id = j.id and p.epoch = j.claim_epoch
+left join lateral (
+    select g.given_by, g.why
+    from command g
+    where g.job_id = j.id
+        and g.kind in ('cancel_job', 'cancel_jobs')
+        and j.cancel_requested_at is not null
+    order by g.given_at desc
+    limit 1
+) c on true
+where j.id = $1::uuid
+"""
+
+
+class GetJobDetailsRow(Struct, frozen=True):
+    """Row of GetJobDetails."""
+
+    job_type: str
+    queue: str
+    labels: list[str]
+    priority: int
+    redrives: int
+    payload: str | None
+    metadata: Any
+    retry: Any
+    traceparent: str | None
+    enqueued_by: str
+    concurrency_key: str | None
+    idempotency_key: str | None
+    result: str | None
+    progress_fraction: float | None
+    progress_message: str | None
+    progress_at: datetime | None
+    canceled_by: str | None
+    cancel_why: str | None
+
+
+_make_get_job_details_row = args_row(GetJobDetailsRow)
+
+
+async def get_job_details(conn: AsyncConnection[Any], *, job_id: JobId) -> GetJobDetailsRow | None:
+    """What lists do not show of a job; the result is that of its newest attempt. Who canceled it is known if it was meant by itself."""
+    cur = AsyncRawCursor(conn, row_factory=_make_get_job_details_row)
+    await cur.execute(GET_JOB_DETAILS, (job_id,))
+    return await cur.fetchone()
+
+
 LIST_ATTEMPTS: Final = """\
 -- name: ListAttempts
 select
-    a.epoch, a.executor_id, e.name as executor_name, a.started_at, a.ended_at, a.outcome, a.exit_code, a.error, a.last_seq
-from attempt a
-left join executor e on e.id = a.executor_id
-where a.job_id = $1::uuid
-order by a.epoch
+    t.epoch::integer as epoch, t.executor_id::uuid as executor_id, e.name as executor_name,
+    t.started_at::timestamptz as started_at, t.ended_at::timestamptz as ended_at, t.outcome::attempt_outcome as outcome,
+    t.exit_code::integer as exit_code, t.error::text as error, t.last_seq::bigint as last_seq
+from (
+    select a.epoch, a.executor_id, a.started_at, a.ended_at, a.outcome, a.exit_code, a.error, a.last_seq
+    from attempt a
+    where a.job_id = $1::uuid
+    union all
+    select
+        j.claim_epoch, j.executor_id, j.claimed_at, j.finished_at,
+        case when j.state = 'succeeded' then 'succeeded'::attempt_outcome end, null, null, 0
+    from job j
+    where j.id = $1::uuid
+        and j.kind = 'handler'
+        and j.claim_epoch > 0
+        and not exists (select 1 from attempt o where o.job_id = j.id and o.epoch = j.claim_epoch)
+) t
+left join executor e on e.id = t.executor_id
+order by t.epoch
 """
 
 
@@ -82,7 +157,9 @@ _make_list_attempts_row = args_row(ListAttemptsRow)
 
 
 async def list_attempts(conn: AsyncConnection[Any], *, job_id: JobId) -> list[ListAttemptsRow]:
-    """Every try at a job, the first one first."""
+    """Every try at a job, the first one first. The newest of a handler's job has no row of its own while it runs, nor when it succeeded
+    and had nothing to say: then it is the job's row.
+    """
     cur = AsyncRawCursor(conn, row_factory=_make_list_attempts_row)
     await cur.execute(LIST_ATTEMPTS, (job_id,))
     return await cur.fetchall()
@@ -122,8 +199,13 @@ EXPLAIN_READY: Final = """\
 -- name: ExplainReady
 select
     j.id as job_id,
+    l.kind,
+    l.job_type,
     l.queue,
     l.labels,
+    q.paused_at,
+    q.paused_by,
+    q.why as paused_why,
     (
         select count(*)
         from executor e
@@ -131,16 +213,22 @@ select
             and e.state = 'active'
             and l.queue = any(e.queues)
             and l.labels <@ e.labels
+            and (l.kind <> 'handler' or l.job_type = any(e.job_types))
     )::integer as executors,
     (
         select count(*)
-        from job o
-        where o.lane_id = j.lane_id
-            and o.state = 'ready'
-            and o.claim_order < j.claim_order
+        from (
+            select 1 as one
+            from job o
+            where o.lane_id = j.lane_id
+                and o.state = 'ready'
+                and o.claim_order < j.claim_order
+            limit 10001
+        ) b
     )::integer as jobs_before
 from job j
 join lane l on l.id = j.lane_id
+left join queue q on q.name = l.queue and q.paused_at is not null
 where j.id = any($1::uuid[])
     and j.state = 'ready'
 """
@@ -150,8 +238,13 @@ class ExplainReadyRow(Struct, frozen=True):
     """Row of ExplainReady."""
 
     job_id: JobId
+    kind: JobKind
+    job_type: str
     queue: str
     labels: list[str]
+    paused_at: datetime | None
+    paused_by: str | None
+    paused_why: str | None
     executors: int
     jobs_before: int
 
@@ -160,7 +253,108 @@ _make_explain_ready_row = args_row(ExplainReadyRow)
 
 
 async def explain_ready(conn: AsyncConnection[Any], *, job_ids: list[JobId]) -> list[ExplainReadyRow]:
-    """Why ready jobs are not running yet: how many live executors serve their queue and labels, and how much stands before each."""
+    """Why ready jobs are not running yet: whether somebody paused their queue, how many live executors can run them, and how much stands
+    before each (10,001: more than that).
+    """
     cur = AsyncRawCursor(conn, row_factory=_make_explain_ready_row)
     await cur.execute(EXPLAIN_READY, (job_ids,))
+    return await cur.fetchall()
+
+
+EXPLAIN_LIMITS: Final = """\
+-- name: ExplainLimits
+select
+    j.id as job_id,
+    k.name as concurrency_key,
+    k.max_running,
+    k.rate_count,
+    k.rate_seconds,
+    (
+        select count(*)
+        from (
+            select 1 as one
+            from job o
+            where o.limit_key_id = k.id
+                and o.finished_at is null
+                and o.state in ('ready', 'running')
+            limit 10001
+        ) h
+    )::integer as holding,
+    (
+        select count(*)
+        from (
+            select 1 as one
+            from job o
+            where o.limit_key_id = k.id
+                and o.finished_at is null
+                and o.state = 'blocked'
+                and o.claim_order < j.claim_order
+            limit 10001
+        ) b
+    )::integer as jobs_before
+from job j
+join limit_key k on k.id = j.limit_key_id
+where j.id = any($1::uuid[])
+    and j.state = 'blocked'
+"""
+
+
+class ExplainLimitsRow(Struct, frozen=True):
+    """Row of ExplainLimits."""
+
+    job_id: JobId
+    concurrency_key: str
+    max_running: int
+    rate_count: int | None
+    rate_seconds: float | None
+    holding: int
+    jobs_before: int
+
+
+_make_explain_limits_row = args_row(ExplainLimitsRow)
+
+
+async def explain_limits(conn: AsyncConnection[Any], *, job_ids: list[JobId]) -> list[ExplainLimitsRow]:
+    """What jobs wait for that a concurrency key holds back: how many of the key hold its places, and how much stands before each
+    (10,001: more than that).
+    """
+    cur = AsyncRawCursor(conn, row_factory=_make_explain_limits_row)
+    await cur.execute(EXPLAIN_LIMITS, (job_ids,))
+    return await cur.fetchall()
+
+
+READ_JOB_STATES: Final = """\
+-- name: ReadJobStates
+select
+    j.id as job_id, j.state, j.reason, j.claim_epoch, j.attempts_used, j.max_attempts, j.run_at,
+    (j.finished_at is not null)::boolean as final, p.fraction, p.message, p.updated_at
+from job j
+left join job_progress p on p.job_id = j.id and p.epoch = j.claim_epoch
+where j.id = any($1::uuid[])
+"""
+
+
+class ReadJobStatesRow(Struct, frozen=True):
+    """Row of ReadJobStates."""
+
+    job_id: JobId
+    state: JobState
+    reason: str | None
+    claim_epoch: int
+    attempts_used: int
+    max_attempts: int
+    run_at: datetime
+    final: bool
+    fraction: float | None
+    message: str | None
+    updated_at: datetime | None
+
+
+_make_read_job_states_row = args_row(ReadJobStatesRow)
+
+
+async def read_job_states(conn: AsyncConnection[Any], *, job_ids: list[JobId]) -> list[ReadJobStatesRow]:
+    """Where jobs stand, for those who watch them. Progress is that of the newest attempt."""
+    cur = AsyncRawCursor(conn, row_factory=_make_read_job_states_row)
+    await cur.execute(READ_JOB_STATES, (job_ids,))
     return await cur.fetchall()

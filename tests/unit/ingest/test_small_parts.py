@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from services.ingest.clean_text import first_line
 from services.ingest.describe_push import commit_fault, ref_fault
-from services.ingest.explain_wait import explain_wait
+from services.ingest.explain_wait import Surroundings, explain_wait
+from services.ingest.find_job import ShownJob
 from services.ingest.limit_rejections import RejectionBudget
 from services.ingest.name_field import describe_validation
 from services.ingest.order_jobs import order_jobs
@@ -23,13 +24,12 @@ from services.ingest.page_filters import as_duration, as_mark
 from services.ingest.problem_details import Problem
 from services.ingest.push_batch import MOST_BYTES, MOST_CALLS, PushBatch
 from services.ingest.push_order import PushOrder
-from services.ingest.queries.jobs import ExplainReadyRow
+from services.ingest.queries.jobs import ExplainLimitsRow, ExplainReadyRow
 from services.ingest.queries.rows import Job
 from services.ingest.recent_values import RecentValues
 from services.ingest.row_cursor import ChunkCursor, RowCursor, read_chunk_cursor, read_row_cursor
 from services.ingest.seal_session import SESSION_SECONDS, begin_session, open_session, seal_session
 from services.ingest.send_events import Look, follow, frame_event
-from services.ingest.show_jobs import ShownJob
 from shared.errors import DatabaseUnavailableError
 from shared.ids import DeliveryId, JobId, PipelineId, RunId, TokenId, new_id
 from shared.loop import Bell
@@ -348,8 +348,44 @@ def job(key: str, state: JobState, needs: tuple[JobId, ...] = (), **fields: Any)
     return ShownJob(**(values | fields))
 
 
-def explained(waiting: Job, *others: Job, ready: ExplainReadyRow | None = None) -> str | None:
-    return explain_wait(waiting, {other.job_id: other for other in others}, ready)
+def explained(
+    waiting: Job, *others: Job, ready: ExplainReadyRow | None = None, limit: ExplainLimitsRow | None = None
+) -> str | None:
+    around = Surroundings(
+        {other.job_id: other for other in others},
+        {waiting.job_id: ready} if ready else {},
+        {waiting.job_id: limit} if limit else {},
+    )
+    return explain_wait(waiting, around)
+
+
+def before_it(executors: int, jobs_before: int, *labels: str, **fields: Any) -> ExplainReadyRow:
+    values: dict[str, Any] = {
+        "job_id": JobId(new_id()),
+        "kind": JobKind.SHELL,
+        "job_type": "",
+        "queue": "default",
+        "labels": list(labels),
+        "paused_at": None,
+        "paused_by": None,
+        "paused_why": None,
+        "executors": executors,
+        "jobs_before": jobs_before,
+    }
+    return ExplainReadyRow(**(values | fields))
+
+
+def limited(holding: int, jobs_before: int, **fields: Any) -> ExplainLimitsRow:
+    values: dict[str, Any] = {
+        "job_id": JobId(new_id()),
+        "concurrency_key": "k",
+        "max_running": 3,
+        "rate_count": None,
+        "rate_seconds": None,
+        "holding": holding,
+        "jobs_before": jobs_before,
+    }
+    return ExplainLimitsRow(**(values | fields))
 
 
 def test_a_blocked_job_names_what_it_still_needs() -> None:
@@ -361,7 +397,41 @@ def test_a_blocked_job_names_what_it_still_needs() -> None:
 def test_a_scheduled_job_says_when() -> None:
     retried = job("a", JobState.SCHEDULED, reason="retry", attempts_used=1, max_attempts=3)
     assert explained(retried) == "tries again at 2026-01-02 03:04:05 UTC, try 2 of 3"
-    assert explained(job("a", JobState.SCHEDULED)) == "is to start at 2026-01-02 03:04:05 UTC"
+    snoozed = job("a", JobState.SCHEDULED, reason="snooze")
+    assert explained(snoozed) == "has put itself off until 2026-01-02 03:04:05 UTC"
+    for reason in (None, "asked"):
+        assert explained(job("a", JobState.SCHEDULED, reason=reason)) == "is to start at 2026-01-02 03:04:05 UTC"
+
+
+@pytest.mark.parametrize(
+    ("limit", "sentence"),
+    [
+        (limited(3, 11), "waits for the concurrency key k: 3 of 3 run, 12th in line"),
+        (limited(4, 0), "waits for the concurrency key k: 4 of 3 run, 1st in line"),
+        (limited(3, 10_001), "waits for the concurrency key k: 3 of 3 run, beyond the 10000th in line"),
+        (limited(0, 1, max_running=0), "waits for the concurrency key k: none of its jobs may run, 2nd in line"),
+        (
+            limited(1, 2, rate_count=5, rate_seconds=60.0),
+            "waits for the rate of the concurrency key k: 5 in 60 s, 3rd in line",
+        ),
+        (limited(1, 112), "waits for the scheduler to release it for the concurrency key k, 113th in line"),
+    ],
+)  # fmt: skip
+def test_a_job_held_back_by_a_key_says_by_what_and_where_it_stands(limit: ExplainLimitsRow, sentence: str) -> None:
+    assert explained(job("a", JobState.BLOCKED, reason="limit"), limit=limit) == sentence
+
+
+def test_a_job_of_a_handler_says_which_handler_is_missing() -> None:
+    ready = before_it(0, 0, "gpu", kind=JobKind.HANDLER, job_type="send_email")
+    told = "none that is alive has the handler send_email and serves the queue default with the label gpu"
+    assert explained(job("a", JobState.READY), ready=ready) == f"waits for an executor: {told}"
+
+
+def test_a_job_of_a_paused_queue_says_who_paused_it_and_why() -> None:
+    ready = before_it(1, 0, paused_at=NOW, paused_by="token:ada", paused_why="mail is down")
+    told = "waits for the queue default, which token:ada paused at 2026-01-02 03:04:05 UTC"
+    assert explained(job("a", JobState.READY), ready=ready) == f"{told}: mail is down"
+    assert explained(job("a", JobState.READY), ready=before_it(1, 0, paused_at=NOW, paused_by="token:ada")) == told
 
 
 @pytest.mark.parametrize(
@@ -378,19 +448,18 @@ def test_a_scheduled_job_says_when() -> None:
         ([], 1, 0, "is next, as soon as a slot of 1 executor is free"),
         ([], 2, 1, "waits for a slot of 2 executors: 1 job stands before it"),
         ([], 2, 7, "waits for a slot of 2 executors: 7 jobs stand before it"),
+        ([], 2, 10_001, "waits for a slot of 2 executors: more than 10000 jobs stand before it"),
     ],
 )
 def test_a_ready_job_says_what_stands_before_it(labels: list[str], executors: int, before: int, sentence: str) -> None:
-    ready = ExplainReadyRow(JobId(new_id()), "default", labels, executors, before)
-    assert explained(job("a", JobState.READY), ready=ready) == sentence
+    assert explained(job("a", JobState.READY), ready=before_it(executors, before, *labels)) == sentence
 
 
 def test_running_and_ended_jobs_wait_for_nothing() -> None:
     for state in (JobState.RUNNING, JobState.SUCCEEDED, JobState.FAILED, JobState.SKIPPED):
         assert explained(job("a", state)) is None
     assert (
-        explained(job("a", JobState.RUNNING, cancel_requested_at=NOW))
-        == "is being canceled: its commands are given time to end"
+        explained(job("a", JobState.RUNNING, cancel_requested_at=NOW)) == "is being canceled: it is given time to end"
     )
 
 
