@@ -75,20 +75,24 @@ async def _configure(connection: Connection, enums: EnumCatalog) -> None:
     await enums.register(connection)
 
 
+def _named(dsn: str, name: str) -> dict[str, Any]:
+    return {} if "application_name=" in dsn else {"application_name": name}
+
+
 @asynccontextmanager
 async def open_pool(
     dsn: str, *, name: str, max_size: int, min_size: int = 1, prepare_statements: bool = True
 ) -> AsyncIterator[Pool]:
     """Open a pool of autocommit connections that is usable even while the database is away.
 
-    `name` is shown as application_name in pg_stat_activity.
+    `name` is shown as application_name in pg_stat_activity, unless the URI names another.
     """
     enums = EnumCatalog()
 
     async def configure(connection: Connection) -> None:
         await _configure(connection, enums)
 
-    options: dict[str, Any] = {"autocommit": True, "application_name": name, **TCP_OPTIONS}
+    options: dict[str, Any] = {"autocommit": True, **_named(dsn, name), **TCP_OPTIONS}
     if not prepare_statements:
         options["prepare_threshold"] = None
     pool: Pool = AsyncConnectionPool(
@@ -119,9 +123,7 @@ async def open_connection(dsn: str, *, name: str) -> AsyncIterator[Connection]:
     Raises `DatabaseUnavailableError`.
     """
     try:
-        connection: Connection = await AsyncConnection.connect(
-            dsn, autocommit=True, application_name=name, **TCP_OPTIONS
-        )
+        connection: Connection = await AsyncConnection.connect(dsn, autocommit=True, **_named(dsn, name), **TCP_OPTIONS)
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(str(error)) from error
     try:

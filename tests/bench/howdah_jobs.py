@@ -1,0 +1,140 @@
+"""Howdah's own part in the job figures: its executor as it is shipped, and its function for enqueueing.
+
+`python -m tests.bench.howdah_jobs` is a driver, see `tests/bench/peers/driver_process.py`. It starts the executor as a
+process of its own; what the executor's handlers have counted, it reads from a file that it shares with them.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import tempfile
+import time
+from asyncio.subprocess import Process
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import psycopg
+import uvloop
+
+from deploy.migrate import run_dbmate
+from shared.sealing import generate_key
+from tests.bench.noop_handler import COUNTER, COUNTER_VARIABLE
+from tests.bench.open_bench import Bench
+from tests.bench.peers.driven_queue import Driven, DrivenQueue
+from tests.bench.peers.driver_process import Program
+from tests.bench.peers.serve_commands import say, serve_commands
+
+_BULK: Final = 10_000
+_LOOK_SECONDS: Final = 0.002
+_SETTINGS: Final[dict[str, dict[str, str]]] = {"tuned": {"HOWDAH_HANDLER_SLOTS": "400"}, "defaults": {}}
+
+
+class HowdahDriver:
+    """An executor, and a connection to enqueue over."""
+
+    def __init__(self) -> None:
+        self._dsn = ""
+        self._settings: dict[str, str] = {}
+        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._executor: Process | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._folder = Path(tempfile.mkdtemp(prefix="howdah-bench-executor-"))
+        self._counter = self._folder / "counter"
+        self._counter.write_bytes(COUNTER.pack(0, 0.0))
+
+    async def open(self, *, dsn: str, settings: str) -> None:
+        """Connect."""
+        self._dsn, self._settings = dsn, _SETTINGS[settings]
+        self._connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=0)
+
+    async def install(self) -> None:
+        """Make the schema."""
+        await asyncio.to_thread(run_dbmate, self._dsn, "migrate")
+
+    async def enqueue(self, *, jobs: int, bulk: bool, other: bool, future: bool) -> dict[str, float]:
+        """Add jobs: ten thousand in a call, or one."""
+        if self._connection is None:
+            raise RuntimeError("not connected")
+        job: dict[str, object] = {"type": "other" if other else "noop", "queue": "other" if other else "default"}
+        if future:
+            job["delay_seconds"] = 3600
+        began = time.monotonic()
+        for first in range(0, jobs, _BULK) if bulk else ():
+            batch = msgspec.json.encode([job] * min(_BULK, jobs - first)).decode()
+            await self._connection.execute("select count(*) from enqueue_jobs(%s::jsonb)", [batch])
+        for _ in range(0 if bulk else jobs):
+            await self._connection.execute("select enqueue('noop')")
+        return {"began": began, "seconds": time.monotonic() - began}
+
+    async def work(self) -> None:
+        """Start the executor."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.environ["PYTHONPATH"],
+            "HOWDAH_DATABASE_URL": self._dsn,
+            "HOWDAH_SEALING_KEYS": f"k1:{generate_key()}",
+            "HOWDAH_STATE_DIRECTORY": str(self._folder / "state"),
+            "HOWDAH_HANDLER_MODULES": "tests.bench.noop_handler",
+            "HOWDAH_HANDLER_ENV": COUNTER_VARIABLE,
+            COUNTER_VARIABLE: str(self._counter),
+            "HOWDAH_LOG_LEVEL": "warning",
+            **self._settings,
+        }
+        self._executor = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.executor", env=environment, stdout=sys.stderr
+        )
+        self._looking = asyncio.create_task(self._look())
+
+    async def _look(self) -> None:
+        told = COUNTER.unpack(self._counter.read_bytes())[0]
+        with self._counter.open("rb", buffering=0) as file:
+            while True:
+                await asyncio.sleep(_LOOK_SECONDS)
+                handled, at = COUNTER.unpack(os.pread(file.fileno(), COUNTER.size, 0))
+                if handled != told:
+                    told = handled
+                    say({"handled": handled, "at": at})
+
+    async def rest(self) -> None:
+        """Have the executor drain and end."""
+        if self._executor is not None:
+            with suppress(ProcessLookupError):
+                self._executor.send_signal(signal.SIGTERM)
+            await self._executor.wait()
+            self._executor = None
+        if self._looking is not None:
+            self._looking.cancel()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._connection is not None:
+            await self._connection.close()
+
+
+def open_howdah_jobs(bench: Bench) -> DrivenQueue:
+    """Return Howdah as a job queue to be measured."""
+    return DrivenQueue(
+        bench,
+        Driven(
+            name="Howdah",
+            database="bench_howdah",
+            program=Program([sys.executable, "-m", "tests.bench.howdah_jobs"]),
+            settings=("tuned", "defaults"),
+            table="job",
+            newest="select clock_timestamp()",
+            unfinished="""
+                select count(*)
+                from lane l
+                join job j on j.lane_id = l.id and j.state in ('ready', 'running') and %s::timestamptz is not null
+                where l.job_type = 'noop'
+            """,
+            client_fills=True,
+        ),
+    )
+
+
+if __name__ == "__main__":
+    uvloop.run(serve_commands(HowdahDriver()))
