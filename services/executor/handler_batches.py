@@ -49,14 +49,11 @@ def take_batch(
 
 
 def check_outcomes(returned: object, count: int) -> Sequence[object]:
-    """Return what a handler of batches returned. Raises RetryableError unless it is one outcome for each call."""
+    """Return the outcome of each of ``count`` calls: what the handler says, or that it does not say it properly."""
     if not isinstance(returned, Sequence) or isinstance(returned, str | bytes):
-        raise RetryableError(
-            f"a handler of batches returns a sequence of outcomes, not {type(returned).__name__}",
-            reason="invalid_result",
-        )
-    if len(returned) != count:
-        raise RetryableError(
-            f"the handler returned {len(returned)} outcomes for a batch of {count}", reason="invalid_result"
-        )
-    return returned
+        problem = f"a handler of batches returns a sequence of outcomes, not {type(returned).__name__}"
+    elif len(returned) != count:
+        problem = f"the handler returned {len(returned)} outcomes for a batch of {count}"
+    else:
+        return returned
+    return [RetryableError(problem, reason="invalid_result")] * count

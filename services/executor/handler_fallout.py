@@ -56,6 +56,8 @@ def sort_out(process: HandlerProcess, cause: Condemnation, policies: Mapping[str
             fallout.suspects.append(flying)
         else:
             fallout.innocents.append(flying)
+    # Who has begun last is the most likely, and whoever has been waiting for hours would be the last to be cleared.
+    fallout.suspects.sort(key=process.begun_at, reverse=True)
     return fallout
 
 

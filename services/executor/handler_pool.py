@@ -1,8 +1,8 @@
 """The handler processes of an executor: give them calls, and see to it that every call ends exactly once.
 
 A process may die, or hang, with several calls in its hands, and nobody knows which of them is to blame. Then those that
-had begun are run again one at a time, alone in a process kept for that; whoever takes that one down, too, was it. All
-others are given to another process. The replacement of a process is started before, so that it is there when needed.
+had begun are run again, each alone in a process kept for that; whoever takes that one down, too, was it. All others are
+given to another process. The replacement of a process is started before it is needed.
 """
 
 import time
@@ -54,6 +54,7 @@ class HandlerPool:
         env: Mapping[str, str] | None = None,
         concurrency: int = 100,
         spares: int = 1,
+        quarantines: int = 2,
         recycle_after_calls: int | None = None,
         run_as: RunAs | None = None,
         mark: str | None = None,
@@ -65,8 +66,9 @@ class HandlerPool:
         Each runs up to ``concurrency`` calls at a time, may take ``memory_bytes`` (resident), and sees of our
         environment only ``env``. A call that should end has ``grace_seconds`` before its process is killed; a process
         that gives no sign of life has ``stall_seconds``. ``on_ends`` hears of every end, also during `interrupt`,
-        `submit` and `aclose`; neither it nor ``on_progress`` may raise. ``spares`` processes wait to replace another.
-        Processes carry ``mark``, a dot and a number as their mark (see `hold_state`).
+        `submit` and `aclose`; neither it nor ``on_progress`` may raise. ``spares`` processes wait to replace another,
+        and up to ``quarantines`` are kept for suspects while there are some. Processes carry ``mark``, a dot and a
+        number as their mark (see `hold_state`); ``reaper_pid`` shortens the search for what they started.
         """
         self._on_ends = on_ends
         self._on_progress = on_progress
@@ -91,6 +93,7 @@ class HandlerPool:
                 ),
                 processes=processes,
                 spares=spares,
+                quarantines=quarantines,
                 recycle_after_calls=recycle_after_calls,
                 reaper_pid=reaper_pid,
             ),
@@ -188,7 +191,7 @@ class HandlerPool:
                     process.give([self._waiting.popleft() for _ in range(number)])
         if not self._suspects:
             self._roster.close_quarantine()
-        elif (quarantine := self._roster.find_quarantine()) is not None:
+        while self._suspects and (quarantine := self._roster.find_quarantine()) is not None:
             quarantine.give([self._suspects.popleft()])
 
     def _take_message(self, process: HandlerProcess, message: FromChild) -> None:

@@ -34,6 +34,8 @@ class RosterSettings(Struct, frozen=True, kw_only=True):
     processes: int
     # … and so many more wait to take the place of one that lags or dies, and serve as quarantine.
     spares: int
+    # Processes that may be kept at a time for calls that must run alone.
+    quarantines: int
     # A process that was given so many calls is replaced; None: never for that.
     recycle_after_calls: int | None
     reaper_pid: int | None
@@ -72,18 +74,17 @@ class ProcessRoster:
 
     def find_quarantine(self) -> HandlerProcess | None:
         """Return a process in which nothing runs, kept for calls that must run alone; None while there is none."""
-        solitary = [process for process in self._processes if process.is_solitary]
-        if not solitary:
-            spares = [process for process in self._usable()[self._settings.processes :] if not process.calls]
-            if not spares:
-                self.wants_quarantine = True
-                self._bell.ring()
-                return None
-            spares[0].is_solitary = True
-            solitary = spares[:1]
-            self.wants_quarantine = False
-            self._bell.ring()
-        return next((process for process in solitary if process.is_usable and not process.calls), None)
+        solitary = [process for process in self._processes if process.is_solitary and not process.is_over]
+        empty = [process for process in solitary if process.is_usable and not process.calls]
+        if empty or len(solitary) >= self._settings.quarantines:
+            return empty[0] if empty else None
+        spares = [process for process in self._usable()[self._settings.processes :] if not process.calls]
+        self.wants_quarantine = not spares
+        self._bell.ring()
+        if not spares:
+            return None
+        spares[0].is_solitary = True
+        return spares[0]
 
     def close_quarantine(self) -> None:
         """Let the quarantine become a process like any other, once nothing runs there."""

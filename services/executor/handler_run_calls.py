@@ -24,9 +24,10 @@ from services.executor.handler_end_call import (
     end_returned,
     end_unknown,
 )
+from services.executor.handler_forks import forked, leave_forked
 from services.executor.handler_frames import OUT_OF_MEMORY_STATUS, Call, CallEnd, CallInterruption
 from services.executor.handler_outbox import Outbox
-from services.executor.handler_running import RunningCalls, begin, call_in_thread, resume
+from services.executor.handler_running import Outcome, RunningCalls, begin, call_in_thread, resume
 from shared.jobs.define_handler import Handler
 from shared.jobs.errors import JobError
 from shared.jobs.job_context import JobContext
@@ -131,13 +132,10 @@ class CallRunner:
         if servant is None:
             raise RuntimeError("a servant is a task")
         while not servant.cancelling():
-            if not self._queue:
-                if not self._running:
-                    self._outbox.send_ends()
+            if forked.is_set:
+                leave_forked()
+            if not self._queue or self._channel.is_choked:
                 await self._wait()
-                continue
-            if self._channel.is_choked:
-                await self._channel.wait_drained()
                 continue
             seat, call = self._queue.popleft()
             handler = self._handlers.get(call.job_type)
@@ -154,6 +152,12 @@ class CallRunner:
                     self._slice_ends = now + _SLICE_SECONDS
 
     async def _wait(self) -> None:
+        """Return when there may be something to do."""
+        if self._queue:
+            await self._channel.wait_drained()
+            return
+        if not self._running:
+            self._outbox.send_ends()
         rung = self._loop.create_future()
         self._idle.append(rung)
         try:
@@ -175,12 +179,8 @@ class CallRunner:
             ends_at = now + call.timeout_seconds
             context = JobContext(call, ends_at, self._outbox.add_progress)
             running = RunningCalls((call,), (context,), ends_at, servant if handler.is_async else None)
-            try:
-                returned = await self._call(handler, payload, context, running)
-            except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this call and nothing else
-                end = self._end_raised(call, handler, running, error)
-            else:
-                end = self._end_returned(call, handler, running, returned)
+            returned, raised = await self._call(handler, payload, context, running)
+            end = self._end_of(call, handler, running, returned, raised)
         self._end(seat, end)
 
     async def _run_batch(self, handler: Handler, servant: _Servant) -> None:
@@ -196,21 +196,13 @@ class CallRunner:
         ends_at = now + batch.calls[0].timeout_seconds
         contexts = [JobContext(call, ends_at, self._outbox.add_progress) for call in batch.calls]
         running = RunningCalls(batch.calls, contexts, ends_at, servant if handler.is_async else None)
-        try:
-            returned = await self._call(handler, batch.payloads, contexts, running)
-            outcomes = check_outcomes(returned, len(batch.calls))
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the outcome of all of them
-            ends = [self._end_raised(call, handler, running, error) for call in batch.calls]
-        else:
-            ends = [
-                self._end_returned(call, handler, running, outcome)
-                for call, outcome in zip(batch.calls, outcomes, strict=True)
-            ]
-        for seat, end in zip(batch.seats, ends, strict=True):
-            self._end(seat, end)
+        returned, raised = await self._call(handler, batch.payloads, contexts, running)
+        outcomes = [None] * len(batch.calls) if raised else check_outcomes(returned, len(batch.calls))
+        for seat, call, outcome in zip(batch.seats, batch.calls, outcomes, strict=True):
+            self._end(seat, self._end_of(call, handler, running, outcome, raised))
 
-    async def _call(self, handler: Handler, payload: Any, context: Any, running: RunningCalls) -> Any:
-        """Call the function and return what it returns, or raise what it raises."""
+    async def _call(self, handler: Handler, payload: Any, context: Any, running: RunningCalls) -> Outcome:
+        """Call the function, and return what it returns or raises."""
         if not handler.is_async:
             return await self._call_in_thread(handler, payload, context, running)
         apart = copy_context()
@@ -218,31 +210,30 @@ class CallRunner:
         try:
             waits_for = apart.run(begin, coroutine, running.calls[0])
         except StopIteration as stop:
-            return stop.value
+            return stop.value, None
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this call and nothing else
+            return None, error
         self._register(running)
         try:
-            return await resume(coroutine, apart, waits_for)
+            return await resume(coroutine, apart, waits_for), None
+        except BaseException as error:  # noqa: BLE001 - the same
+            return None, error
         finally:
             self._unregister(running)
 
-    async def _call_in_thread(self, handler: Handler, payload: Any, context: Any, running: RunningCalls) -> Any:
+    async def _call_in_thread(self, handler: Handler, payload: Any, context: Any, running: RunningCalls) -> Outcome:
         thread = self._loop.run_in_executor(
             self._threads, copy_context().run, call_in_thread, handler.function, payload, context, running.calls[0]
         )
         self._register(running)
-        try:
-            while not thread.done():
-                try:
-                    await asyncio.shield(thread)
-                except asyncio.CancelledError:
-                    # Some handler cancels tasks that are not its own. A thread cannot be canceled: wait for it still.
-                    continue
-            returned, error = thread.result()
-        finally:
-            self._unregister(running)
-        if error is not None:
-            raise error
-        return returned
+        while not thread.done():
+            try:
+                await asyncio.shield(thread)
+            except asyncio.CancelledError:
+                # Some handler cancels tasks that are not its own. A thread cannot be canceled: wait for it still.
+                continue
+        self._unregister(running)
+        return thread.result()
 
     def _register(self, running: RunningCalls) -> None:
         for call in running.calls:
@@ -271,13 +262,13 @@ class CallRunner:
         self._marks[seat] = -self._marks[seat]
         self._outbox.add_end(end)
 
-    def _end_returned(self, call: Call, handler: Handler, running: RunningCalls, returned: object) -> CallEnd:
+    def _end_of(
+        self, call: Call, handler: Handler, running: RunningCalls, returned: object, raised: BaseException | None
+    ) -> CallEnd:
         """A result counts even if it comes after the call was to end: what was done is done."""
-        if isinstance(returned, JobError):
-            return self._end_raised(call, handler, running, returned)
-        return end_returned(call, returned)
-
-    def _end_raised(self, call: Call, handler: Handler, running: RunningCalls, error: BaseException) -> CallEnd:
+        error = returned if isinstance(returned, JobError) else raised
+        if error is None:
+            return end_returned(call, returned)
         why = running.interrupted.get(call.key)
         if why is not None:
             return end_interrupted(call, why, handler.retry)

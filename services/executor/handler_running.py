@@ -13,6 +13,9 @@ from shared.jobs.job_context import JobContext
 # The call that the code belongs to, for its log lines; for a batch, the first of it.
 current_call: ContextVar[Call | None] = ContextVar("howdah_current_call", default=None)
 
+# What a handler returned, and what it raised: one of the two.
+Outcome = tuple[Any, BaseException | None]
+
 
 class RunningCalls:
     """One call of a function: for one job, or for a batch."""
@@ -85,9 +88,7 @@ def resume(handler: Coroutine[Any, Any, Any], context: Context, waits_for: Any) 
                 leave_forked()
 
 
-def call_in_thread(
-    function: Callable[[Any, Any], Any], payload: Any, context: Any, call: Call
-) -> tuple[Any, BaseException | None]:
+def call_in_thread(function: Callable[[Any, Any], Any], payload: Any, context: Any, call: Call) -> Outcome:
     """Call a sync handler, and return what it returned or what it raised: some exceptions cannot pass a future."""
     current_call.set(call)
     try:
