@@ -8,12 +8,14 @@ import msgspec
 from msgspec import Struct
 
 from shared.jobs.check_options import ErrorTypes, HandlerOptions, check_options
+from shared.jobs.handler_function import BatchHandlerFunction, HandlerFunction, JobMaker
 from shared.jobs.job_context import JobContext
 from shared.jobs.read_signature import describe_function, read_signature
 from shared.jobs.retry_policy import RetryPolicy
 
-Single = TypeVar("Single", bound=Callable[[Any, JobContext], object])
-Batch = TypeVar("Batch", bound=Callable[[Any, Any], Awaitable[Sequence[object]] | Sequence[object]])
+Payload = TypeVar("Payload")
+Result = TypeVar("Result")
+Results = TypeVar("Results", bound=Awaitable[Sequence[object]] | Sequence[object])
 
 _USUAL_RETRY: Final = RetryPolicy()
 
@@ -57,13 +59,14 @@ def handler(
     retry: RetryPolicy = _USUAL_RETRY,
     give_up_on: ErrorTypes = (),
     retry_on: ErrorTypes | None = None,
-) -> Callable[[Single], Single]:
+) -> Callable[[Callable[[Payload, JobContext], Result]], HandlerFunction[Payload, Result]]:
     """Make ``(payload: P, context: JobContext) -> R`` the handler of jobs of ``job_type``.
 
-    The function stays what it is. An async one must not block; a sync one runs in a thread. The types P and R are
-    anything that msgspec turns into JSON and back. ``max_attempts``, ``timeout`` (seconds, or a timedelta; of one
-    attempt) and ``retry`` hold unless a job brings its own. An exception may be retried unless it is in
-    ``give_up_on``; with ``retry_on`` only what is in there may be. JobErrors say themselves what is to happen.
+    It is called as before, and also makes jobs for itself: ``send_invoice.job(Invoice(7))``. An async function must not
+    block; a sync one runs in a thread. The types P and R are anything that msgspec turns into JSON and back.
+    ``max_attempts``, ``timeout`` (seconds, or a timedelta; of one attempt) and ``retry`` hold unless a job brings its
+    own. An exception may be retried unless it is in ``give_up_on``; with ``retry_on`` only what is in there may be.
+    JobErrors say themselves what is to happen.
 
     Raises TypeError or ValueError where the function, the name or a number cannot be right, or the name is taken.
     """
@@ -77,9 +80,9 @@ def handler(
         retry_on=retry_on,
     )
 
-    def define(function: Single) -> Single:
-        _define(function, options)
-        return function
+    def define(function: Callable[[Payload, JobContext], Result]) -> HandlerFunction[Payload, Result]:
+        defined = _define(function, options)
+        return HandlerFunction(function, JobMaker(defined.job_type, defined.decode_payload))
 
     return define
 
@@ -93,7 +96,7 @@ def batch_handler(
     retry: RetryPolicy = _USUAL_RETRY,
     give_up_on: ErrorTypes = (),
     retry_on: ErrorTypes | None = None,
-) -> Callable[[Batch], Batch]:
+) -> Callable[[Callable[[list[Payload], list[JobContext]], Results]], BatchHandlerFunction[Payload, Results]]:
     """Make ``(payloads: Sequence[P], contexts: Sequence[JobContext]) -> Sequence[R | JobError]`` a handler.
 
     It is called with up to ``most`` jobs, those that wait when it is their turn, and returns one outcome for each, in
@@ -110,14 +113,19 @@ def batch_handler(
         retry_on=retry_on,
     )
 
-    def define(function: Batch) -> Batch:
-        _define(function, options)
-        return function
+    def define(
+        function: Callable[[list[Payload], list[JobContext]], Results],
+    ) -> BatchHandlerFunction[Payload, Results]:
+        defined = _define(function, options)
+        return BatchHandlerFunction(function, JobMaker(defined.job_type, defined.decode_payload))
 
     return define
 
 
-def _define(function: Callable[[Any, Any], Any], options: HandlerOptions) -> None:
+def _define(function: Callable[[Any, Any], Any], options: HandlerOptions) -> Handler:
+    # One function may serve several types.
+    if isinstance(function, HandlerFunction | BatchHandlerFunction):
+        function = function.function
     where = f"the handler of {options.job_type!r}, {describe_function(function)}"
     check_options(where, options)
     signature = read_signature(function, batch=options.batch_size is not None)
@@ -130,7 +138,7 @@ def _define(function: Callable[[Any, Any], Any], options: HandlerOptions) -> Non
     # The same function again is its module imported anew.
     if earlier is not None and describe_function(earlier.function) != describe_function(function):
         raise TypeError(f"{where}: {describe_function(earlier.function)} is the handler of that type already")
-    defined_handlers[options.job_type] = Handler(
+    defined = Handler(
         job_type=options.job_type,
         function=function,
         is_async=signature.is_async,
@@ -144,3 +152,5 @@ def _define(function: Callable[[Any, Any], Any], options: HandlerOptions) -> Non
         give_up_on=options.give_up_on,
         retry_on=options.retry_on,
     )
+    defined_handlers[options.job_type] = defined
+    return defined
