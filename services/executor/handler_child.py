@@ -55,6 +55,8 @@ def serve(settings: ChildSettings) -> NoReturn:
         channel.send_blocking(NotStarted(str(error)))
         os._exit(1)
     _limit_memory(settings)
+    # Where relative paths lead is not to be our code.
+    os.chdir("/")
     # What is there now stays: no collection needs to look at it again.
     gc.collect()
     gc.freeze()

@@ -219,8 +219,12 @@ class HandlerProcess:
         """Hand on what it says until it is ready, or has ended. Cancel this to wait no longer."""
         async with anyio.create_task_group() as group:
             group.start_soon(pump_log, self._log_fd, self._log)
-            while not self.is_ready and await self._read(on_message):
-                pass
+            while not self.is_ready:
+                if not await self._read(on_message):
+                    # Let it end by itself, so that its exit status says why.
+                    with anyio.move_on_after(_CLOSING_SECONDS):
+                        await self._process.wait_exit()
+                    break
             group.cancel_scope.cancel()
 
     async def end(self, on_message: OnMessage) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import logging
 import os
 import subprocess
 import sys
@@ -430,12 +431,12 @@ async def close_descriptors(payload: Deed, context: JobContext) -> str:
 
 @handler("write_rubbish")
 def write_rubbish(payload: Deed, context: JobContext) -> None:
-    """Write to every pipe that there is."""
+    """Write to the pipes that only the process itself should write to: they are out of the way, high up."""
     sign(payload)
     for entry in os.listdir("/proc/self/fd"):  # noqa: PTH208
         fd = int(entry)
         try:
-            if fd > 2 and str(Path(f"/proc/self/fd/{fd}").readlink()).startswith("pipe:"):
+            if fd >= 400 and str(Path(f"/proc/self/fd/{fd}").readlink()).startswith("pipe:"):
                 os.write(fd, b"\xff" * 100)
         except OSError:
             continue
@@ -464,11 +465,17 @@ async def print_line(payload: Deed, context: JobContext) -> str:
     return sys.stdin.read()
 
 
+@handler("log_line")
+def log_line(payload: Deed, context: JobContext) -> None:
+    logging.getLogger("deeds").warning("%s", payload.name)
+
+
 @handler("look_around")
 def look_around(payload: None, context: JobContext) -> dict[str, Any]:
     """Everything that a curious handler can see."""
     return {
         "environment": dict(os.environ),
+        "folder": str(Path.cwd()),
         "uid": os.getuid(),
         "gid": os.getgid(),
         "groups": os.getgroups(),

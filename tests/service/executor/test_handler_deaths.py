@@ -10,7 +10,7 @@ import pytest
 
 from services.executor.handler_frames import CallInterruption, CallOutcome
 from tests.service.executor.await_processes import WatchedProcess
-from tests.service.executor.run_pool import MEMORY_BYTES, running_pool
+from tests.service.executor.run_pool import MEMORY_BYTES, RunningPool, running_pool
 
 NOWHERE = {"log": "/dev/null"}
 BRIEF = 0.1
@@ -236,14 +236,19 @@ async def test_processes_that_will_not_start_lead_to_calls_being_handed_back(
         assert not running.pool.is_available
         assert (await running.end_of(running.submit("echo"))).outcome is CallOutcome.HANDED_BACK
         module.write_text("import tests.service.executor.handler_deeds\n")
+        await wait_available(running)
+        await running.result_of("echo")
+
+
+async def wait_available(running: RunningPool) -> None:
+    with anyio.fail_after(60):
         while not running.pool.is_available:
             await anyio.lowlevel.checkpoint()
-        await running.result_of("echo")
 
 
 async def test_a_process_is_replaced_after_its_share_of_calls_and_no_call_notices() -> None:
     async with running_pool(recycle_after_calls=10) as running:
-        pids = set()
+        pids: set[int] = set()
         while len(pids) < 3:
             pids.add(await running.result_of("sign", NOWHERE))
 
