@@ -31,8 +31,8 @@ class Entrant(msgspec.Struct, frozen=True):
 
     @property
     def kind(self) -> tuple[str, Settings]:
-        """Name without version, and settings: what aims are about."""
-        return self.system.name.split(" ")[0], self.settings
+        """Name and settings: what aims are about."""
+        return self.system.name, self.settings
 
     @property
     def is_slow(self) -> bool:
@@ -49,8 +49,10 @@ class Field(msgspec.Struct, frozen=True):
 
     @property
     def note(self) -> str:
-        """What the reader must know of who is not there."""
-        return "".join(f" {line}." for line in self.missing)
+        """What the reader must know of those beside Howdah: versions, and who is not there."""
+        versions = {one.system.name: one.system.version for one in self.others if one.system.version}
+        present = ", ".join(f"{name} {version}" for name, version in versions.items())
+        return "".join(f" {line}." for line in [present, *self.missing] if line)
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from tests.bench.peers.driven_queue import Driven, DrivenQueue
 from tests.bench.peers.driver_process import Program
 from tests.bench.peers.serve_commands import Handled, serve_commands
 
+# What the table calls it.
+LIMIT: Final = "bare loop"
 _BATCHES_UNDER_WAY: Final = 2
 _TABLE: Final = (
     """
@@ -146,7 +148,7 @@ def open_job_loop(bench: Bench) -> DrivenQueue:
     return DrivenQueue(
         bench,
         Driven(
-            name="bare loop",
+            name=LIMIT,
             database="bench_job_loop",
             program=Program([sys.executable, "-m", "tests.bench.job_loop"]),
             settings=("tuned",),

@@ -3,6 +3,7 @@
 from typing import Final
 
 from tests.bench.job_entrants import Entrant, gather_entrants, line_up, take_rounds
+from tests.bench.job_loop import LIMIT
 from tests.bench.open_bench import Bench
 from tests.bench.outcome import Aim, Outcome, Spread, at_least
 
@@ -34,4 +35,4 @@ def _enqueue(entrant: Entrant) -> tuple[float, float]:
 
 
 def _judge(entrant: Entrant, ratio: Spread) -> Aim | None:
-    return None if entrant.kind[0] == "bare" else at_least(1.0, ratio.median)
+    return None if entrant.system.name == LIMIT else at_least(1.0, ratio.median)

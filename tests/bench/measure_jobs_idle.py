@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from tests.bench.job_entrants import Entrant, gather_entrants, line_up
+from tests.bench.job_loop import LIMIT
 from tests.bench.open_bench import Bench
 from tests.bench.outcome import Line, Outcome, at_most, summarize
 
@@ -14,7 +15,7 @@ _MOST_PER_EXECUTOR: Final = 2.0
 def measure_jobs_idle(bench: Bench) -> Outcome:
     """Have everybody do nothing at the same time: who is idle is in nobody's way. The limit has nothing to poll for."""
     with gather_entrants(bench) as field:
-        others = [entrant for entrant in field.others if entrant.kind[0] != "bare"]
+        others = [entrant for entrant in field.others if entrant.system.name != LIMIT]
         present = type(field)(field.howdah, others, field.missing)
         everybody = [*([] if field.howdah is None else [field.howdah]), *others]
         rates: dict[str, list[float]] = {}

@@ -41,6 +41,7 @@ class Driven(msgspec.Struct, frozen=True):
     table: LiteralString
     newest: LiteralString
     unfinished: LiteralString
+    version: str = ""
     # Whether a deep table is made by the client's own enqueueing; else one job is copied many times over.
     client_fills: bool = False
 
@@ -57,8 +58,13 @@ class DrivenQueue:
 
     @property
     def name(self) -> str:
-        """Name and version."""
+        """What the table calls it."""
         return self._driven.name
+
+    @property
+    def version(self) -> str:
+        """The release that is measured; empty for what is of this repository."""
+        return self._driven.version
 
     @property
     def settings(self) -> tuple[Settings, ...]:

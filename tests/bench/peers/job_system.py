@@ -10,11 +10,15 @@ Depth = Literal["empty", "future", "other"]
 
 
 class Drained(msgspec.Struct, frozen=True):
-    """How a drain went: what was completed by its end, when that was, and what the server wrote."""
+    """How a drain went: what was completed by its end, when that was, and what it cost the server.
+
+    `commits` are the transactions that wrote.
+    """
 
     jobs: int
     seconds: float
     wal_bytes: int
+    commits: int
 
     @property
     def rate(self) -> float:
@@ -27,7 +31,11 @@ class JobSystem(Protocol):
 
     @property
     def name(self) -> str:
-        """Name, and version where it has one."""
+        """What the table calls it."""
+
+    @property
+    def version(self) -> str:
+        """The release that is measured; empty for what is of this repository."""
 
     @property
     def settings(self) -> tuple[Settings, ...]:

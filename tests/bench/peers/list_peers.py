@@ -13,7 +13,8 @@ from tests.bench.peers.install_peers import PeerMissingError, prepare_node, prep
 _NEVER: Final = Program([])
 
 _GRAPHILE_WORKER: Final = Driven(
-    name="graphile-worker 0.18.0",
+    name="graphile-worker",
+    version="0.18.0",
     database="bench_graphile_worker",
     program=_NEVER,
     settings=("tuned", "defaults"),
@@ -22,7 +23,8 @@ _GRAPHILE_WORKER: Final = Driven(
     unfinished="select count(*) from graphile_worker._private_jobs where id > %s",
 )
 _PG_BOSS: Final = Driven(
-    name="pg-boss 12.38.0",
+    name="pg-boss",
+    version="12.38.0",
     database="bench_pg_boss",
     program=_NEVER,
     settings=("tuned", "defaults"),
@@ -31,7 +33,8 @@ _PG_BOSS: Final = Driven(
     unfinished="select count(*) from pgboss.job where name = 'noop' and state < 'completed' and created_on > %s",
 )
 _PGQUEUER: Final = Driven(
-    name="PgQueuer 1.6.0",
+    name="PgQueuer",
+    version="1.6.0",
     database="bench_pgqueuer",
     program=_NEVER,
     settings=("tuned", "defaults"),
@@ -40,7 +43,8 @@ _PGQUEUER: Final = Driven(
     unfinished="select count(*) from pgqueuer where id > %s",
 )
 _PROCRASTINATE: Final = Driven(
-    name="Procrastinate 3.10.0",
+    name="Procrastinate",
+    version="3.10.0",
     database="bench_procrastinate",
     program=_NEVER,
     settings=("tuned", "defaults"),

@@ -27,6 +27,12 @@ where datname = current_database()
     and application_name = any(%s)
 """
 
+_READ_COST: Final = """
+select
+    pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint,
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+"""
+
 
 class Ledger:
     """What the database says of a drain: where jobs are, and how many of those that were added are not finished."""
@@ -68,7 +74,7 @@ def time_drain(
         connection.execute(sql.SQL("lock table {} in access exclusive mode").format(sql.SQL(ledger.table)))
         start()
         _await_gate(connection, names)
-        wal = _read_wal(connection)
+        wal, commits = _read_cost(connection)
         began = time.monotonic()
     deadline = began + most_seconds
     while sum(driver.handled for driver in drivers) - before < jobs and time.monotonic() < deadline:
@@ -78,7 +84,8 @@ def time_drain(
         unfinished = ledger.count_unfinished()
         if not unfinished or ended > deadline:
             break
-    drained = Drained(jobs - unfinished, ended - began, _read_wal(connection) - wal)
+    wal_after, commits_after = _read_cost(connection)
+    drained = Drained(jobs - unfinished, ended - began, wal_after - wal, commits_after - commits)
     read_drivers(drivers, 0)
     handled = sum(driver.handled for driver in drivers) - before
     if handled > jobs:
@@ -101,6 +108,7 @@ def _await_gate(connection: psycopg.Connection, names: Sequence[str]) -> None:
         time.sleep(0.005)
 
 
-def _read_wal(connection: psycopg.Connection) -> int:
-    row = connection.execute("select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint").fetchone()
-    return 0 if row is None else int(row[0])
+def _read_cost(connection: psycopg.Connection) -> tuple[int, int]:
+    """Return the bytes of WAL and the transaction ids that the server has used up: only who writes gets one."""
+    row = connection.execute(_READ_COST).fetchone()
+    return (0, 0) if row is None else (int(row[0]), int(row[1]))
