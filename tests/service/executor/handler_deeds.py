@@ -299,6 +299,14 @@ async def block(payload: Deed, context: JobContext) -> str:
     return "at last"
 
 
+@handler("block_for_line")
+async def block_for_line(payload: Deed, context: JobContext) -> str:
+    """Block the loop until there is a line in the fifo beside the record."""
+    sign(payload)
+    with Path(payload.log).with_name("go").open() as fifo:  # noqa: ASYNC230 - that is the point
+        return fifo.readline().strip()
+
+
 @handler("spin")
 async def spin(payload: Deed, context: JobContext) -> int:
     """Spin in C, and hold the interpreter's lock all the while."""

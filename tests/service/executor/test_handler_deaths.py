@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
@@ -49,27 +50,33 @@ async def test_a_handler_that_ends_its_process_is_found_out_and_the_others_come_
     assert log.read_text().split() == ["guilty"] * 2
 
 
-async def test_suspects_are_run_again_one_at_a_time_and_only_the_guilty_one_pays(tmp_path: Path) -> None:
-    log = tmp_path / "log"
+@pytest.fixture
+def go(tmp_path: Path) -> Iterator[Callable[[], int]]:
+    """Lets a handler go on that reads a line from the fifo ``go``."""
     os.mkfifo(tmp_path / "go")
-    go = os.open(tmp_path / "go", os.O_RDWR)
-    try:
-        async with running_pool(quarantines=1) as running:
-            suspects = running.submit_all(
-                [("wait_for_line", {"log": str(log), "name": f"s{number}"}) for number in range(3)]
-            )
-            await running.begun(suspects)
-            running.notes.clear()
-            guilty = running.submit("exit", {"log": str(log), "name": "guilty"})
-            assert (await running.end_of(guilty)).reason == "crashed"
-            # In quarantine, the next is not begun before the last has ended; who had begun last comes first.
-            for number, key in enumerate(reversed(suspects)):
-                await running.begun([key])
-                assert len(running.notes) == number + 1
-                os.write(go, b"a line\n")
-                assert (await running.end_of(key)).outcome is CallOutcome.SUCCEEDED
-    finally:
-        os.close(go)
+    fd = os.open(tmp_path / "go", os.O_RDWR)
+    yield lambda: os.write(fd, b"a line\n")
+    os.close(fd)
+
+
+async def test_suspects_are_run_again_one_at_a_time_and_only_the_guilty_one_pays(
+    tmp_path: Path, go: Callable[[], int]
+) -> None:
+    log = tmp_path / "log"
+    async with running_pool(quarantines=1) as running:
+        suspects = running.submit_all(
+            [("wait_for_line", {"log": str(log), "name": f"s{number}"}) for number in range(3)]
+        )
+        await running.begun(suspects)
+        running.notes.clear()
+        guilty = running.submit("exit", {"log": str(log), "name": "guilty"})
+        assert (await running.end_of(guilty)).reason == "crashed"
+        # In quarantine, the next is not begun before the last has ended; who had begun last comes first.
+        for number, key in enumerate(reversed(suspects)):
+            await running.begun([key])
+            assert len(running.notes) == number + 1
+            go()
+            assert (await running.end_of(key)).outcome is CallOutcome.SUCCEEDED
     assert sorted(log.read_text().split()) == ["guilty", "guilty", "s0", "s0", "s1", "s1", "s2", "s2"]
 
 
@@ -131,16 +138,18 @@ async def test_while_a_process_stalls_others_take_the_calls_and_the_guilty_one_t
 
 
 async def test_a_blocking_call_that_is_alone_is_left_to_finish_while_another_process_takes_over(
-    tmp_path: Path,
+    tmp_path: Path, go: Callable[[], int]
 ) -> None:
     log = tmp_path / "log"
     async with running_pool(stall_seconds=0.5, grace_seconds=BRIEF) as running:
-        slow = running.submit("block", {"log": str(log), "name": "once", "value": 3000})
+        slow = running.submit("block_for_line", {"log": str(log), "name": "once"})
         (process,) = running.processes()
-        while not process.is_lagging:
-            await anyio.lowlevel.checkpoint()
+        with anyio.fail_after(60):
+            while not process.is_lagging:
+                await anyio.lowlevel.checkpoint()
         assert await running.result_of("sign", NOWHERE) != process.pid
         assert slow not in running.ends
+        go()
         assert (await running.end_of(slow)).outcome is CallOutcome.SUCCEEDED
     assert log.read_text().split() == ["once"]
 
