@@ -6,7 +6,6 @@ from typing import Final
 from litestar import Litestar, Router
 from litestar.datastructures import CacheControlHeader
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
@@ -25,6 +24,7 @@ from services.ingest.give_command import cancel_run, rerun_run, show_command
 from services.ingest.list_deliveries import list_deliveries
 from services.ingest.list_jobs import show_dead_letters, show_jobs
 from services.ingest.manage_channels import delete_channel, enter_channel, show_channels
+from services.ingest.manage_limits import delete_limit, put_limit, show_limit, show_limits
 from services.ingest.manage_pipelines import (
     change_pipeline,
     enter_pipeline,
@@ -33,6 +33,13 @@ from services.ingest.manage_pipelines import (
     show_pipelines,
 )
 from services.ingest.manage_queues import pause_queue, resume_queue, show_queues
+from services.ingest.manage_schedules import (
+    delete_schedule,
+    enter_schedule,
+    patch_schedule,
+    show_schedule,
+    show_schedules,
+)
 from services.ingest.manage_tokens import issue_new_token, revoke_issued_token, show_tokens
 from services.ingest.press_button import press_cancel_job, press_cancel_run, press_rerun
 from services.ingest.problem_details import log_surprise, problem_details_plugin
@@ -45,7 +52,9 @@ from services.ingest.report_jobs import report_jobs
 from services.ingest.resources import Resources, keep_in_state, provide_resources
 from services.ingest.set_headers import add_constant_headers
 from services.ingest.show_docs import show_docs, show_docs_file
+from services.ingest.show_job_types import show_job_type, show_job_types
 from services.ingest.show_jobs import show_job, show_run_jobs
+from services.ingest.show_openapi import PublishedJobsPlugin, openapi_router
 from services.ingest.show_pages import show_job_page, show_run_page, show_runs_page
 from services.ingest.show_runs import show_numbered_run, show_run, show_run_notifications, show_runs
 from services.ingest.sign_in import lead_to_sign_in, show_home, show_sign_in, sign_in, sign_out
@@ -85,9 +94,20 @@ _API: Final[list[ControllerRouterHandler]] = [
     redrive_jobs,
     discard_jobs,
     report_jobs,
+    show_job_types,
+    show_job_type,
     show_queues,
     pause_queue,
     resume_queue,
+    show_limits,
+    show_limit,
+    put_limit,
+    delete_limit,
+    show_schedules,
+    enter_schedule,
+    show_schedule,
+    patch_schedule,
+    delete_schedule,
     show_command,
     read_log,
     read_raw_log,
@@ -156,8 +176,8 @@ def _openapi() -> OpenAPIConfig:
         title="Howdah",
         version=CODE_VERSION,
         description="CI/CD on nothing but PostgreSQL. Errors are problem documents (RFC 9457).",
-        path="/openapi.json",
-        render_plugins=[JsonRenderPlugin(path="/")],
+        openapi_router=openapi_router(),
+        render_plugins=[PublishedJobsPlugin()],
         use_handler_docstrings=True,
         components=Components(
             security_schemes={
@@ -171,6 +191,7 @@ def _openapi() -> OpenAPIConfig:
             Tag(name="pipelines"),
             Tag(name="runs"),
             Tag(name="jobs"),
+            Tag(name="schedules", description="Jobs that are enqueued by the clock."),
             Tag(name="streams", description="Server-sent events; `Last-Event-ID` resumes on any replica."),
             Tag(name="channels", description="Where notifications go."),
             Tag(name="tokens"),

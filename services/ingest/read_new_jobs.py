@@ -1,8 +1,7 @@
 """Jobs to enqueue, as the body of a request brings them: decoded, and checked as far as that needs no database."""
 
-import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -26,12 +25,16 @@ Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=STORABLE_PATTERN
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
+def _no_payload() -> msgspec.Raw:
+    return msgspec.Raw(b"null")
+
+
 class NewJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A job to enqueue. What is left out is as its handler, or Howdah, has it by default."""
 
     type: JobTypeName
-    # Stored as it came. No default of its own: a payload of null is one, too.
-    payload: msgspec.Raw = msgspec.Raw(b"null")
+    # Stored as it came; null, if it is left out.
+    payload: msgspec.Raw = msgspec.field(default_factory=_no_payload)
     queue: QueueName | None = None
     labels: Annotated[list[Label], Meta(max_length=20)] | None = None
     # When it may start: one of the two, or at once.
@@ -58,14 +61,19 @@ class ReadJobs(msgspec.Struct, frozen=True):
     jobs: list[NewJob]
     payloads: list[Any]
     many: bool
+    # The field that holds the job, if it is not the body itself.
+    below: str = ""
 
     def field(self, place: int, name: str) -> str:
         """Return how an error names a field of the job at a place."""
+        if self.below:
+            return f"{self.below}.{name}"
         return f"[{place}].{name}" if self.many else name
 
 
+Document = TypeVar("Document")
+
 _decoder: Final = msgspec.json.Decoder(list[NewJob] | NewJob)
-_ENTRY: Final = re.compile(r"^\[[0-9]+\]\.?")
 
 
 def read_new_jobs(body: bytes) -> ReadJobs:
@@ -74,15 +82,7 @@ def read_new_jobs(body: bytes) -> ReadJobs:
     Raises `Problem`: 400 for what is not JSON, 413 for a payload over 1 MiB, 422 for a field that is missing or wrong.
     """
     document = read_strict_json(body)
-    try:
-        decoded = _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        wrong = describe_validation(error)
-        raise Problem(
-            422, "bad-field", f"The field `{wrong.field}` is wrong: {wrong.message}.", errors=[wrong]
-        ) from None
-    except msgspec.DecodeError as error:
-        raise Problem(400, "bad-json", f"The body is not JSON: {error}.") from None
+    decoded = decode_document(body, _decoder)
     many = isinstance(decoded, list)
     jobs = decoded if isinstance(decoded, list) else [decoded]
     entries = document if many else [document]
@@ -90,11 +90,28 @@ def read_new_jobs(body: bytes) -> ReadJobs:
         raise bad_field("body", f"it holds {len(jobs)} jobs: send at most {MOST_JOBS} at a time")
     read = ReadJobs(jobs, [entry.get("payload") for entry in entries], many)
     for place, job in enumerate(jobs):
-        _check_job(read, place, job)
+        check_job(read, place, job)
     return read
 
 
-def _check_job(read: ReadJobs, place: int, job: NewJob) -> None:
+def decode_document(body: bytes, decoder: msgspec.json.Decoder[Document]) -> Document:
+    """Decode what `read_strict_json` has found to be JSON.
+
+    Raises `Problem`: 422 for a field that is missing or wrong.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        wrong = describe_validation(error)
+        raise Problem(
+            422, "bad-field", f"The field `{wrong.field}` is wrong: {wrong.message}.", errors=[wrong]
+        ) from None
+    except msgspec.DecodeError as error:
+        raise Problem(400, "bad-json", f"The body is not JSON: {error}.") from None
+
+
+def check_job(read: ReadJobs, place: int, job: NewJob) -> None:
+    """Refuse what types cannot say: sizes, and times that exclude each other. Raises `Problem`."""
     if len(memoryview(job.payload)) > MOST_PAYLOAD_BYTES:
         raise too_large(read.field(place, "payload"), "1 MiB")
     if job.metadata is not None and len(msgspec.json.encode(job.metadata)) > _MOST_METADATA_BYTES:

@@ -4,13 +4,14 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from msgspec import Struct, convert
 from psycopg.rows import args_row
 
 from shared.ids import ChannelId, JobId, PipelineId, RunId
 from shared.job_spec import Environment
-from shared.queries.models import ChannelKind, JobKind, JobState, RunState
+from shared.queries.models import ChannelKind, JobKind, JobState, RunState, ScheduleCatchUp
 
 
 class Channel(Struct, frozen=True):
@@ -52,6 +53,21 @@ class Job(Struct, frozen=True):
 
 
 make_job = args_row(Job)
+
+
+class Limit(Struct, frozen=True):
+    """Row of ListLimits, FindLimit."""
+
+    concurrency_key: str
+    max_running: int
+    rate_count: int | None
+    rate_seconds: float | None
+    updated_at: datetime
+    running: int
+    waiting: int
+
+
+make_limit = args_row(Limit)
 
 
 class LogChunk(Struct, frozen=True):
@@ -123,3 +139,21 @@ class Run(Struct, frozen=True):
 
 
 make_run = args_row(Run)
+
+
+class Schedule(Struct, frozen=True):
+    """Row of CreateSchedule, ListSchedules, FindSchedule, ChangeSchedule."""
+
+    schedule_id: UUID
+    name: str
+    cron: str
+    timezone: str
+    catch_up: ScheduleCatchUp
+    job: Any
+    paused_at: datetime | None
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+make_schedule = args_row(Schedule)
