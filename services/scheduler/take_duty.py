@@ -11,6 +11,7 @@ class Duty(IntEnum):
 
     RESCUE = 1
     APPLY = 2
+    FOLD = 3
 
 
 async def take_duty(connection: Connection, duty: Duty) -> bool:

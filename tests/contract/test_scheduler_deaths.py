@@ -9,6 +9,7 @@ from psycopg import AsyncRawCursor, OperationalError
 
 from services.executor.finish_jobs import AttemptEnd
 from services.scheduler.apply_commands import apply_commands
+from services.scheduler.fold_job_counts import FoldWalk, fold_job_counts
 from services.scheduler.plan_run import plan_runs
 from services.scheduler.promote_jobs import promote_jobs
 from services.scheduler.queries.rescue_jobs import watch_executors
@@ -33,6 +34,8 @@ TABLES = (
     "command",
     "queue",
     "limit_window",
+    "job_count",
+    "job_count_change",
     "notification",
     "audit_event",
 )
@@ -124,6 +127,11 @@ async def prepare_job_command(engine: Engine) -> Duty:
     return partial(apply_commands, plan_timeout_seconds=60)
 
 
+async def prepare_fold(engine: Engine) -> Duty:
+    enqueue(engine, {}, {"type": "report"})
+    return partial(fold_job_counts, walk=FoldWalk())
+
+
 async def prepare_pause(engine: Engine) -> Duty:
     give(engine, "pause_queue", queue="slow")
     return partial(apply_commands, plan_timeout_seconds=60)
@@ -151,6 +159,7 @@ def books(engine: Engine) -> dict[str, list[Any]]:
         prepare_limit,
         prepare_job_command,
         prepare_pause,
+        prepare_fold,
     ],
 )
 async def test_a_death_before_any_statement_leaves_nothing_half_done(
