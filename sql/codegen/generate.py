@@ -71,10 +71,7 @@ def _render_topics(queries: list[CheckedQuery], options: Options, header: str) -
     topics: dict[str, list[CheckedQuery]] = {}
     for query in queries:
         topics.setdefault(query.topic, []).append(query)
-    return {
-        f"{topic}.py": render_queries(topic, listed, options.package, header)
-        for topic, listed in sorted(topics.items())
-    }
+    return {f"{topic}.py": render_queries(topic, listed, options, header) for topic, listed in sorted(topics.items())}
 
 
 def main() -> int:

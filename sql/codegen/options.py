@@ -34,6 +34,7 @@ class _Written(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rename: dict[str, str] = msgspec.field(default_factory=dict)
     json_types: dict[str, str] = msgspec.field(default_factory=dict)
     id_types: dict[str, str] = msgspec.field(default_factory=dict)
+    blocking: bool = False
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -49,6 +50,8 @@ class Options(msgspec.Struct, frozen=True):
     json_types: dict[str, PythonName]
     # Name of a uuid column or parameter (`job_id`), or `table.column` → its NewType.
     id_types: dict[str, PythonName]
+    # Whether its functions take a connection that blocks, and are not to be awaited.
+    blocking: bool = False
 
     @property
     def writes_enums(self) -> bool:
@@ -70,6 +73,7 @@ def read_options(request: Request) -> Options:
         rename=written.rename,
         json_types={key: PythonName.parse(text, where) for key, text in written.json_types.items()},
         id_types={key: PythonName.parse(text, where) for key, text in written.id_types.items()},
+        blocking=written.blocking,
     )
     _check_against_catalog(options, request.catalog, where)
     return options

@@ -1,7 +1,11 @@
-"""The module of one topic: for each query its SQL, its row, and an async function."""
+"""The module of one topic: for each query its SQL, its row, and a function: async, unless the package is to block."""
+
+from typing import Final
+
+from msgspec import Struct
 
 from sql.codegen.check_query import CheckedQuery
-from sql.codegen.options import PythonName
+from sql.codegen.options import Options, PythonName
 from sql.codegen.render_module import Module, render_call, render_docstring
 from sql.codegen.render_rows import (
     define_factory,
@@ -13,13 +17,27 @@ from sql.codegen.render_rows import (
 from sql.codegen.type_column import ANY, Field
 
 
-def render_queries(topic: str, queries: list[CheckedQuery], package: str, header: str) -> str:
+class _Calls(Struct, frozen=True):
+    """How the functions of a package are written and called."""
+
+    connection: str
+    cursor: str
+    define: str
+    wait: str
+
+
+_AWAITED: Final = _Calls("AsyncConnection", "AsyncRawCursor", "async def", "await ")
+_BLOCKING: Final = _Calls("Connection", "RawCursor", "def", "")
+
+
+def render_queries(topic: str, queries: list[CheckedQuery], options: Options, header: str) -> str:
     """Return the text of <topic>.py."""
+    calls = _BLOCKING if options.blocking else _AWAITED
     module = Module(header, f"The queries of {topic}.sql.")
-    module.use(PythonName("psycopg", "AsyncConnection"), PythonName("psycopg", "AsyncRawCursor"))
+    module.use(PythonName("psycopg", calls.connection), PythonName("psycopg", calls.cursor))
     module.use(ANY, PythonName("typing", "Final"))
     for query in queries:
-        _define_query(module, query, package)
+        _define_query(module, query, options.package, calls)
     return module.render()
 
 
@@ -28,21 +46,21 @@ def statement_of(query: CheckedQuery) -> str:
     return f"-- name: {query.name}\n{query.sql}"
 
 
-def _define_query(module: Module, query: CheckedQuery, package: str) -> None:
+def _define_query(module: Module, query: CheckedQuery, package: str, calls: _Calls) -> None:
     text = statement_of(query).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     constant = query.function.upper()
     module.define(constant, f'{constant}: Final = """\\\n{text}\n"""')
     factory = _define_result(module, query, package)
     module.use(*(parameter.element for parameter in query.parameters))
-    signature = ["conn: AsyncConnection[Any]"]
+    signature = [f"conn: {calls.connection}[Any]"]
     if query.parameters:
         signature += ["*", *(f"{parameter.name}: {parameter.annotation}" for parameter in query.parameters)]
     lines = [
-        render_call(f"async def {query.function}(", signature, f") -> {_result_type(query)}:"),
+        render_call(f"{calls.define} {query.function}(", signature, f") -> {_result_type(query)}:"),
         *render_docstring(query.documentation),
-        f"    cur = AsyncRawCursor(conn{f', row_factory={factory}' if factory else ''})",
-        _render_execute(module, query, constant),
-        *_render_return(module, query),
+        f"    cur = {calls.cursor}(conn{f', row_factory={factory}' if factory else ''})",
+        _render_execute(module, query, constant, calls),
+        *_render_return(module, query, calls),
     ]
     module.define(query.function, "\n".join(lines))
 
@@ -90,18 +108,18 @@ def _row_type(query: CheckedQuery) -> str:
     return query.columns[0].annotation if query.is_scalar else query.row
 
 
-def _render_execute(module: Module, query: CheckedQuery, constant: str) -> str:
+def _render_execute(module: Module, query: CheckedQuery, constant: str, calls: _Calls) -> str:
     arguments = [_render_argument(module, parameter) for parameter in query.parameters]
     if not arguments:
-        return f"    await cur.execute({constant})"
+        return f"    {calls.wait}cur.execute({constant})"
     if len(arguments) == 1:
-        return f"    await cur.execute({constant}, ({arguments[0]},))"
-    one_line = f"    await cur.execute({constant}, ({', '.join(arguments)}))"
+        return f"    {calls.wait}cur.execute({constant}, ({arguments[0]},))"
+    one_line = f"    {calls.wait}cur.execute({constant}, ({', '.join(arguments)}))"
     if len(one_line) <= 110:
         return one_line
     return "\n".join(
         [
-            "    await cur.execute(",
+            f"    {calls.wait}cur.execute(",
             f"        {constant},",
             "        (",
             *(f"            {argument}," for argument in arguments),
@@ -124,28 +142,29 @@ def _render_argument(module: Module, parameter: Field) -> str:
     return wrapped if parameter.not_null else f"None if {parameter.name} is None else {wrapped}"
 
 
-def _render_return(module: Module, query: CheckedQuery) -> list[str]:
+def _render_return(module: Module, query: CheckedQuery, calls: _Calls) -> list[str]:
     match query.command:
         case ":exec":
             return []
         case ":execrows":
             return ["    return cur.rowcount"]
         case ":many":
-            return ["    return await cur.fetchall()"]
+            return [f"    return {calls.wait}cur.fetchall()"]
         case ":one":
-            return _render_return_one(module, query)
+            return _render_return_one(module, query, calls)
 
 
-def _render_return_one(module: Module, query: CheckedQuery) -> list[str]:
+def _render_return_one(module: Module, query: CheckedQuery, calls: _Calls) -> list[str]:
+    fetch = f"{calls.wait}cur.fetchone()"
     if not query.required:
-        return ["    return await cur.fetchone()"]
+        return [f"    return {fetch}"]
     missing = ["    if row is None:", f'        raise LookupError("{query.name} found no row")']
     if not query.is_scalar:
-        return [f"    row: {query.row} | None = await cur.fetchone()", *missing, "    return row"]
+        return [f"    row: {query.row} | None = {fetch}", *missing, "    return row"]
     column = query.columns[0]
     value = render_value(module, "row[0]", column)
     return [
-        "    row = await cur.fetchone()",
+        f"    row = {fetch}",
         *missing,
         f"    value: {column.annotation} = {value}",
         "    return value",

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from psycopg import AsyncConnection
 from psycopg.types.enum import EnumInfo, register_enum
 
 from tests.contract.connect_roles import Connect
 from tests.database import Server
+from tests.unit.codegen.golden.blocking_library import books as blocking_books
+from tests.unit.codegen.golden.blocking_library import readers as blocking_readers
 from tests.unit.codegen.golden.library import books, loans, readers
 from tests.unit.codegen.golden.shared import notes
 from tests.unit.codegen.golden.shared.models import ENUMS, LoanState, ReaderAge
@@ -126,3 +129,20 @@ async def test_enums_and_arrays_of_them_are_read_and_written(library: Library) -
     (row,) = await loans.list_returns(library, since=datetime(2026, 1, 1, tzinfo=UTC))
     assert (row.note, row.reader_name, row.reader_address) == (None, "Ada", None)
     assert await loans.forget_returns(library) == 1
+
+
+def test_functions_that_block_do_the_same(connect: Connect, server: Server) -> None:
+    dsn = server.postgres.dsn(connect(None).info.dbname)
+    with psycopg.connect(dsn, options="-c timezone=UTC") as conn:
+        conn.execute("create schema library; set local search_path = library")
+        conn.execute(SCHEMA.read_bytes())
+        details = [Details(pages=300), Details(pages=1)]
+        assert blocking_books.add_books(conn, book_ids=[BOOK, OTHER], titles=["Emma", "Lear"], details=details) == 2
+        assert blocking_books.list_titles(conn) == ["Emma", "Lear"]
+        blocking_books.set_cover(conn, cover=b"\x00", book_id=BOOK)
+        book = blocking_books.get_book(conn, book_id=BOOK)
+        assert book is not None
+        assert (book.cover, book.details) == (b"\x00", Details(pages=300))
+        with pytest.raises(LookupError, match="ReadReader found no row"):
+            blocking_readers.read_reader(conn, reader_id=NOBODY)
+        conn.rollback()
