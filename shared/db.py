@@ -5,8 +5,8 @@ Connections are in autocommit: a single statement is its own transaction, in one
 
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -24,6 +24,7 @@ from shared.queries.models import ENUMS
 logger = logging.getLogger(__name__)
 
 Connection = AsyncConnection[Any]
+BlockingConnection = psycopg.Connection[Any]
 Pool = AsyncConnectionPool[Connection]
 T = TypeVar("T")
 
@@ -147,6 +148,8 @@ _UNAVAILABLE: Final = (
 )
 # The SQLSTATEs of the schema's function `refuse`.
 _REFUSALS: Final = ("HD422", "HD409", "HD413")
+# Also what is too large or too deeply nested for one value.
+_UNSTORABLE: Final = (psycopg.DataError, errors.ProgramLimitExceeded, errors.StatementTooComplex)
 _CONFLICTS: Final = (errors.DeadlockDetected, errors.SerializationFailure)
 
 
@@ -178,21 +181,30 @@ async def _attempt(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
         try:
             with anyio.fail_after(_STATEMENT_SECONDS, shield=True):
                 async with pool.connection() as connection:
-                    return await body(connection)
+                    with refusals():
+                        return await body(connection)
         except _CONFLICTS as error:
             if not tries_left:
                 raise DatabaseUnavailableError(f"still in conflict after several tries: {error}") from error
             await anyio.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - not for secrets
         except _UNAVAILABLE as error:
-            # psycopg takes every SQLSTATE that it does not know for trouble with the server.
-            if isinstance(error, psycopg.Error) and error.sqlstate in _REFUSALS:
-                raise RefusedError(
-                    error.sqlstate, error.diag.message_primary or "", error.diag.message_hint or ""
-                ) from error
             raise DatabaseUnavailableError(f"{type(error).__name__}: {error}".strip()) from error
-        except psycopg.DataError as error:
-            raise DataRefusedError(str(error)) from error
     raise AssertionError("unreachable")
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Raise what the database refuses as `RefusedError` or `DataRefusedError`; all other errors pass as they are."""
+    try:
+        yield
+    # Also OperationalErrors: psycopg takes every SQLSTATE that it does not know for trouble with the server.
+    except psycopg.Error as error:
+        if error.sqlstate in _REFUSALS:
+            message, hint = error.diag.message_primary or "", error.diag.message_hint or ""
+            raise RefusedError(error.sqlstate, message, hint) from error
+        if isinstance(error, _UNSTORABLE):
+            raise DataRefusedError(str(error)) from error
+        raise
 
 
 async def answers(pool: Pool, *, seconds: float) -> bool:

@@ -1,7 +1,7 @@
 """New jobs as JSON: one array for all of a call."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -18,19 +18,20 @@ _ENCODING_ERRORS: Final = (TypeError, ValueError, OverflowError, RecursionError)
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def encode_jobs(jobs: Sequence[NewJob]) -> bytes:
+def encode_jobs(jobs: Iterable[NewJob]) -> bytes:
     """Return the array that the schema's `enqueue_jobs` and `POST /api/v1/jobs` take.
 
     Raises InvalidJobError for what JSON or PostgreSQL cannot hold, and PayloadTooLargeError.
     """
+    listed = list(jobs)
     try:
-        encoded = _encode(jobs)
+        encoded = _encode(listed)
     except _ENCODING_ERRORS as error:
-        _raise_unencodable(jobs)
+        _raise_unencodable(listed)
         raise InvalidJobError(f"the jobs cannot be encoded as JSON: {error}") from error
     # The first search alone costs nothing, and finds nothing as a rule.
     if b"\\u0000" in encoded and _NUL.search(encoded):
-        _raise_with_nul(jobs)
+        _raise_with_nul(listed)
     if len(encoded) > _MOST_BYTES:
         raise PayloadTooLargeError(f"the jobs of one call have {len(encoded)} bytes", "Enqueue fewer at a time.")
     return encoded

@@ -84,7 +84,7 @@ def _check_raw(job: NewJob, payload: msgspec.Raw) -> None:
     # It is sent as it stands: what ends too early would go on as fields, or jobs, that nobody meant.
     try:
         msgspec.json.decode(payload)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InvalidJobError(f"a {job.type!r} job has a raw payload that is not JSON: {error}") from error
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from deploy.bootstrap_roles import SERVICES, service_role
+from deploy.bootstrap_roles import PRODUCER, SERVICES, service_role
 from sql.codegen.manifest import ManifestQuery, read_manifest
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -32,11 +32,15 @@ def _load(folder: str) -> tuple[ManifestQuery, ...]:
 
 
 def load_queries() -> list[ServiceQuery]:
-    """Return the queries of each service under its role, and the shared ones under all roles."""
+    """Return the queries of each service and of producers under their roles; the shared ones under all services'."""
     shared = _load("shared/queries")
-    return [
-        ServiceQuery(service_role(service), package, query)
+    packages = [
+        (service_role(service), package, queries)
         for service in SERVICES
         for package, queries in ((service, _load(f"services/{service}/queries")), ("shared", shared))
-        for query in queries
     ]
+    packages += [
+        (PRODUCER, "producer", _load("shared/producer/queries")),
+        (PRODUCER, "blocking-producer", _load("shared/producer/blocking_queries")),
+    ]
+    return [ServiceQuery(role, package, query) for role, package, queries in packages for query in queries]

@@ -69,6 +69,8 @@ def test_a_time_keeps_its_moment() -> None:
         ({"idempotency_seconds": 10**400}, "idempotency_seconds of 1000"),
         ({"delay": "1"}, "delay of '1'. Give a number of seconds"),
         ({"payload": msgspec.Raw(b'1}, {"type": "other"')}, "raw payload that is not JSON"),
+        ({"payload": msgspec.Raw(b'"\xff"')}, "raw payload that is not JSON"),
+        ({"payload": msgspec.Raw(b"[" * 9999 + b"]" * 9999)}, "raw payload that is not JSON"),
     ],
 )
 def test_what_the_encoding_would_hide_is_refused_at_once(fields: dict[str, Any], message: str) -> None:
