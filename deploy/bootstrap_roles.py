@@ -66,6 +66,19 @@ def bootstrap_roles(admin: psycopg.Connection, passwords: RolePasswords) -> None
                 sql.SQL("alter role {} set {} = {}").format(role, sql.Identifier(setting), sql.Literal(value))
             )
 
+    _let_read_statistics(admin)
+
+
+def _let_read_statistics(admin: psycopg.Connection) -> None:
+    """Let the owner see what other roles' sessions hold back, for `database_pressure()`.
+
+    Some hosted servers allow it to nobody but themselves: then the metrics do without.
+    """
+    try:
+        admin.execute(sql.SQL("grant pg_read_all_stats to {}").format(sql.Identifier(OWNER)))
+    except psycopg.errors.InsufficientPrivilege:
+        return
+
 
 def create_database(admin: psycopg.Connection, name: str) -> None:
     """Make the database, owned by the owner role and closed to everybody but Howdah's roles."""

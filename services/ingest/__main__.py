@@ -55,7 +55,8 @@ async def run_ingest(config: IngestConfig, bound: socket.socket, stop: Stop) -> 
             tasks.start_soon(resources.push_desk.run)
             tasks.start_soon(_end_streams, resources)
             logger.info("listening", extra={"address": config.listen_address, "port": bound.getsockname()[1]})
-            await serve_http(create_app(resources), bound, stop, trust_proxy=config.trust_proxy)
+            app = resources.requests.measure(create_app(resources))
+            await serve_http(app, bound, stop, trust_proxy=config.trust_proxy)
             tasks.cancel_scope.cancel()
 
 

@@ -23,6 +23,9 @@ class IngestConfig(ServiceConfig, frozen=True, kw_only=True):
     # Whether a pipeline may name a repository on this machine: a path, or a file:// URL.
     allow_local_repositories: bool = False
 
+    # Whether /metrics is shown to everybody who can reach it.
+    metrics_open: bool = False
+
     # Whether a reverse proxy stands before this service: then X-Forwarded-For says who calls.
     trust_proxy: bool = False
 

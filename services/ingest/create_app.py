@@ -49,6 +49,7 @@ from services.ingest.receive_webhook import receive_webhook
 from services.ingest.render_page import template_config
 from services.ingest.report_health import report_health, report_readiness
 from services.ingest.report_jobs import report_jobs
+from services.ingest.report_metrics import report_metrics
 from services.ingest.resources import Resources, keep_in_state, provide_resources
 from services.ingest.set_headers import add_constant_headers
 from services.ingest.show_docs import show_docs, show_docs_file
@@ -159,7 +160,7 @@ def create_app(resources: Resources) -> Litestar:
         cache_control=CacheControlHeader(max_age=60, public=True),
     )
     return Litestar(
-        route_handlers=[receive_webhook, report_health, report_readiness, api, pages, static],
+        route_handlers=[receive_webhook, report_health, report_readiness, report_metrics, api, pages, static],
         dependencies={"resources": provide_resources(resources), "actor": provide_actor()},
         state=keep_in_state(resources),
         plugins=[problem_details_plugin()],
@@ -195,6 +196,6 @@ def _openapi() -> OpenAPIConfig:
             Tag(name="streams", description="Server-sent events; `Last-Event-ID` resumes on any replica."),
             Tag(name="channels", description="Where notifications go."),
             Tag(name="tokens"),
-            Tag(name="health"),
+            Tag(name="health", description="What a watchman asks: is it there, is it ready, how does it do."),
         ],
     )

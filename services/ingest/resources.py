@@ -14,6 +14,7 @@ from services.ingest.config import IngestConfig
 from services.ingest.find_webhook_target import WebhookTargets
 from services.ingest.job_catalog import JobCatalog
 from services.ingest.limit_rejections import RejectionBudget
+from services.ingest.measure_requests import RequestMeter
 from services.ingest.watch_horizon import HorizonWatch
 from services.ingest.watch_jobs import JobWatch
 from services.ingest.watch_logs import LogWatch
@@ -38,6 +39,7 @@ class Resources(msgspec.Struct, frozen=True):
     log_watch: LogWatch
     job_watch: JobWatch
     horizon_watch: HorizonWatch
+    requests: RequestMeter
     stop: Stop
 
 
@@ -62,6 +64,7 @@ def gather_resources(config: IngestConfig, pool: Pool, stop: Stop) -> Resources:
         log_watch=LogWatch(pool),
         job_watch=JobWatch(pool),
         horizon_watch=HorizonWatch(pool),
+        requests=RequestMeter(),
         stop=stop,
     )
 

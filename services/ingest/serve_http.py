@@ -7,7 +7,7 @@ from typing import Final
 
 import anyio
 import uvicorn
-from litestar import Litestar
+from litestar.types import ASGIApp
 
 from shared.errors import ConfigurationError
 from shared.stop import Stop
@@ -44,7 +44,7 @@ def bind_socket(address: str, port: int) -> socket.socket:
     return bound
 
 
-async def serve_http(app: Litestar, bound: socket.socket, stop: Stop, *, trust_proxy: bool = False) -> None:
+async def serve_http(app: ASGIApp, bound: socket.socket, stop: Stop, *, trust_proxy: bool = False) -> None:
     """Serve until asked to stop; then take no new connections, and return once the requests in flight are answered.
 
     Asked again, it returns at once.

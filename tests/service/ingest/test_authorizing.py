@@ -18,6 +18,7 @@ from services.ingest.authenticate import (
 )
 from services.ingest.config import IngestConfig
 from services.ingest.create_app import create_app
+from services.ingest.report_metrics import require_metrics_reader
 from services.ingest.resources import gather_resources
 from services.ingest.seal_session import COOKIE_NAME, Session, begin_session, seal_session
 from shared.db import open_pool
@@ -33,6 +34,7 @@ GUARDS = {
     require_admin: "admin",
     require_page_viewer: "page viewer",
     require_page_developer: "page developer",
+    require_metrics_reader: "viewer",
 }
 
 PUBLIC = {
@@ -54,6 +56,7 @@ PUBLIC = {
 }
 
 EXPECTED = {
+    "GET /metrics": "viewer",
     "GET /api/v1/pipelines": "viewer",
     "POST /api/v1/pipelines": "admin",
     "GET /api/v1/pipelines/{pipeline}": "viewer",
