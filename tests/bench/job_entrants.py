@@ -85,22 +85,32 @@ def line_up(
     field: Field,
     what: str,
     unit: str,
-    samples: Mapping[str, Sequence[float]],
+    samples: Mapping[str, Sequence[float | None]],
     judge: Callable[[Entrant, Spread], Aim | None] = lambda _entrant, _ratio: None,
 ) -> list[Line]:
-    """Return a line for everybody beside Howdah; `judge` says what the ratio was to reach."""
+    """Return a line for everybody beside Howdah; `judge` says what the ratio was to reach.
+
+    A sample is null where a round gave none. Compared is what both have of the same round: who takes part in the first
+    round only, with that round's.
+    """
     howdah = () if field.howdah is None else samples[field.howdah.label]
+    own = [sample for sample in howdah if sample is not None]
     lines = []
     for entrant in field.others:
         theirs = samples[entrant.label]
-        # Who takes part in the first round only is compared with that round's.
-        ratio = compare(howdah[: len(theirs)], theirs) if howdah else None
+        taken = [sample for sample in theirs if sample is not None]
+        if not taken:
+            continue
+        both = [
+            (one, other) for one, other in zip(howdah, theirs, strict=False) if one is not None and other is not None
+        ]
+        ratio = compare([one for one, _ in both], [other for _, other in both]) if both else None
         lines.append(
             Line(
                 f"{what}: {entrant.label}",
                 unit,
-                summarize(howdah) if howdah else None,
-                summarize(theirs),
+                summarize(own) if own else None,
+                summarize(taken),
                 ratio,
                 None if ratio is None else judge(entrant, ratio),
             )

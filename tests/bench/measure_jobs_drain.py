@@ -2,7 +2,7 @@
 
 from typing import Final, TypeAlias
 
-from tests.bench.job_entrants import Entrant, Field, gather_entrants, line_up, take_rounds
+from tests.bench.job_entrants import Entrant, gather_entrants, line_up, take_rounds
 from tests.bench.job_loop import LIMIT
 from tests.bench.open_bench import Bench
 from tests.bench.outcome import Aim, Line, Outcome, Spread, at_least
@@ -29,7 +29,10 @@ def measure_jobs_drain(bench: Bench) -> Outcome:
     for place, warmth in enumerate(("", ", warm")):
         for processes in _PROCESSES:
             words = f"{_JOBS:,} jobs, {processes} process{'es' if processes > 1 else ''}{warmth}"
-            lines += _line_up_rates(field, taken, words, processes, place)
+            rates = {
+                label: [_pick_rate(rounds, processes, place) for rounds in several] for label, several in taken.items()
+            }
+            lines += line_up(field, words, "jobs/s", rates, _judge)
     alone = {label: [rounds[1][0] for rounds in several] for label, several in taken.items()}
     wal = {label: [one.wal_bytes / one.jobs for one in several] for label, several in alone.items()}
     commits = {label: [1000 * one.commits / one.jobs for one in several] for label, several in alone.items()}
@@ -50,13 +53,10 @@ def _drain(entrant: Entrant) -> _Drains:
     }
 
 
-def _line_up_rates(field: Field, taken: dict[str, list[_Drains]], words: str, processes: int, place: int) -> list[Line]:
-    rates = {
-        label: [rounds[processes][place].rate for rounds in several if place < len(rounds[processes])]
-        for label, several in taken.items()
-    }
-    present = Field(field.howdah, [entrant for entrant in field.others if rates[entrant.label]], field.missing)
-    return line_up(present, words, "jobs/s", rates, _judge)
+def _pick_rate(rounds: _Drains, processes: int, place: int) -> float | None:
+    """Return the rate of that drain; there is none where the one before was cut short."""
+    drained = rounds[processes]
+    return drained[place].rate if place < len(drained) else None
 
 
 def _judge(entrant: Entrant, ratio: Spread) -> Aim | None:
