@@ -13,12 +13,13 @@ from shared.ids import ExecutorId, JobId, RunId
 TURN_OVER_JOBS: Final = """\
 -- name: TurnOverJobs
 with ending as (
-    select u.job_id, u.epoch, u.result
+    select u.row_at, u.job_id, u.epoch, u.result
     from rows from (
-        unnest(($1::text)::uuid[]),
-        unnest(($2::text)::integer[]),
-        jsonb_array_elements(($3::text)::jsonb)
-    ) as u (job_id, epoch, result)
+        unnest(($1::text)::tid[]),
+        unnest(($2::text)::uuid[]),
+        unnest(($3::text)::integer[]),
+        jsonb_array_elements(($4::text)::jsonb)
+    ) as u (row_at, job_id, epoch, result)
 ),
 done as (
     update job j
@@ -28,7 +29,7 @@ done as (
         attempts_used = j.attempts_used + 1,
         finished_at = now()
     from ending e
-    where j.ctid = any(($4::text)::tid[])
+    where j.ctid = e.row_at
         and j.id = e.job_id
         and j.claim_epoch = e.epoch
         and j.state = 'running'
@@ -170,10 +171,10 @@ _make_turn_over_jobs_row = args_row(TurnOverJobsRow)
 async def turn_over_jobs(
     conn: AsyncConnection[Any],
     *,
+    done_rows_at: str,
     done_job_ids: str,
     done_epochs: str,
     done_results: str,
-    done_rows_at: str,
     executor_id: ExecutorId,
     mark_lane_ids: list[int],
     marks: list[int],
@@ -196,10 +197,10 @@ async def turn_over_jobs(
     await cur.execute(
         TURN_OVER_JOBS,
         (
+            done_rows_at,
             done_job_ids,
             done_epochs,
             done_results,
-            done_rows_at,
             executor_id,
             mark_lane_ids,
             marks,

@@ -11,12 +11,13 @@
 -- @nullable lane_id job_type queue row_at job_id epoch attempts_used max_attempts claim_order timeout_seconds payload metadata retry
 -- @nullable traceparent run_id
 with ending as (
-    select u.job_id, u.epoch, u.result
+    select u.row_at, u.job_id, u.epoch, u.result
     from rows from (
+        unnest((@done_rows_at::text)::tid[]),
         unnest((@done_job_ids::text)::uuid[]),
         unnest((@done_epochs::text)::integer[]),
         jsonb_array_elements((@done_results::text)::jsonb)
-    ) as u (job_id, epoch, result)
+    ) as u (row_at, job_id, epoch, result)
 ),
 done as (
     update job j
@@ -26,7 +27,7 @@ done as (
         attempts_used = j.attempts_used + 1,
         finished_at = now()
     from ending e
-    where j.ctid = any((@done_rows_at::text)::tid[])
+    where j.ctid = e.row_at
         and j.id = e.job_id
         and j.claim_epoch = e.epoch
         and j.state = 'running'
