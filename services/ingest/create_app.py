@@ -62,6 +62,7 @@ from services.ingest.sign_in import lead_to_sign_in, show_home, show_sign_in, si
 from services.ingest.start_run import start_run
 from services.ingest.stream_all_logs import stream_all_logs
 from services.ingest.stream_events import stream_events
+from services.ingest.stream_job import stream_job
 from services.ingest.stream_log import stream_log
 from shared.version import CODE_VERSION
 
@@ -115,6 +116,7 @@ _API: Final[list[ControllerRouterHandler]] = [
     stream_log,
     stream_all_logs,
     stream_events,
+    stream_job,
     show_channels,
     enter_channel,
     delete_channel,

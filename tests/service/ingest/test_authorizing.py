@@ -91,6 +91,7 @@ EXPECTED = {
     "GET /api/v1/schedules/{schedule}": "viewer",
     "PATCH /api/v1/schedules/{schedule}": "developer",
     "DELETE /api/v1/schedules/{schedule}": "developer",
+    "GET /api/v1/jobs/{job}/events": "viewer",
     "GET /api/v1/queues": "viewer",
     "POST /api/v1/queues/{queue}/pause": "developer",
     "POST /api/v1/queues/{queue}/resume": "developer",
