@@ -23,11 +23,11 @@ from services.ingest.queries.schedules import (
 )
 from services.ingest.queries.schedules import delete_schedule as erase_schedule
 from services.ingest.read_schedule import check_times, read_new_schedule, read_schedule_changes
-from services.ingest.reckon_ticks import BadScheduleError, reckon_ticks
 from services.ingest.resources import FromResources
 from shared.db import Connection, Pool, in_transaction, query
 from shared.ids import new_id
 from shared.queries.audit import record_event
+from shared.reckon_ticks import BadScheduleError, reckon_ticks
 
 ScheduleInPath = Annotated[str, PathParameter(description="The schedule's name.")]
 

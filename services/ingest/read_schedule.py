@@ -10,8 +10,8 @@ from services.ingest.check_pipeline import Name
 from services.ingest.problem_details import bad_field
 from services.ingest.read_new_jobs import NewJob, ReadJobs, check_job, decode_document
 from services.ingest.read_strict_json import read_strict_json
-from services.ingest.reckon_ticks import BadScheduleError, reckon_ticks
 from shared.queries.models import ScheduleCatchUp
+from shared.reckon_ticks import BadScheduleError, reckon_ticks
 
 CronText = Annotated[str, Meta(min_length=9, max_length=200)]
 ZoneName = Annotated[str, Meta(min_length=1, max_length=100)]

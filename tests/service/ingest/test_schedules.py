@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.reckon_ticks import BadScheduleError, reckon_ticks
+from shared.reckon_ticks import BadScheduleError, reckon_ticks
 from tests.engine import Engine
 from tests.service.ingest.door import Door
 from tests.service.ingest.publishing import ANYTHING, EMAIL_SCHEMA, enqueue, publish
