@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import resource
 from collections import deque
 from collections.abc import Callable
 from typing import Final, NoReturn
@@ -25,8 +26,10 @@ class Channel:
 
     def __init__(self) -> None:
         """Take over the pipes that are standard input and output; handlers get /dev/null and standard error there."""
-        self._read_fd = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, _FIRST_FD)
-        self._write_fd = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, _FIRST_FD)
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        first = min(_FIRST_FD, most // 2)
+        self._read_fd = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, first)
+        self._write_fd = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, first)
         self._null_fd = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         os.dup2(self._null_fd, 0)
         os.dup2(2, 1)

@@ -31,7 +31,7 @@ def end_returned(call: Call, returned: object) -> CallEnd:
         _decode(result)  # msgspec.Raw is written as it is, JSON or not
     except Exception as error:  # noqa: BLE001 - whatever hides in a result, it is the job's fault
         return _failed(call, "invalid_result", f"the result cannot be turned into JSON: {_text_of(error)}")
-    if _NUL.search(result):
+    if b"\\u0000" in result and _NUL.search(result):
         return _failed(call, "invalid_result", "the result holds a NUL character, which PostgreSQL cannot store")
     if len(result) > RESULT_MOST_BYTES:
         return _failed(

@@ -46,7 +46,8 @@ def sort_out(process: HandlerProcess, cause: Condemnation, policies: Mapping[str
         if process.is_solitary and begun_at != 0:
             fallout.ended.append((flying, _blame(flying, cause, policy)))
             continue
-        if begun_at > 0 and not cause.culprits:
+        # In a process that did not even answer, who was found out need not have been the only one.
+        if begun_at > 0 and (process.is_silent or not cause.culprits):
             fallout.suspects.append(flying)
             continue
         flying.losses += 1

@@ -119,11 +119,14 @@ class HandlerProcess:
         self.calls: dict[int, FlyingCall] = {}
         self.given = 0
         self.started_at = time.monotonic()
-        self.first_rss_bytes = 0
+        self.first_rss_bytes = self.rss_bytes = 0
         # When we asked for a sign of life that has not come yet.
         self.asked_at: float | None = None
         self.is_ready = False
-        self.is_lagging = False
+        # It does not answer …
+        self.is_silent = False
+        # … or has a call that does not end when told to. Others get the new calls.
+        self.has_late_calls = False
         # It gets no more calls, and ends when it has none left.
         self.is_leaving = False
         self.finished_at: float | None = None
@@ -135,7 +138,12 @@ class HandlerProcess:
     @property
     def is_usable(self) -> bool:
         """Whether it may be given calls."""
-        return self.is_ready and not (self.is_over or self.is_lagging or self.is_leaving or self.condemned)
+        return self.is_ready and not (self.is_over or self.is_ailing or self.is_leaving or self.condemned)
+
+    @property
+    def is_ailing(self) -> bool:
+        """Whether it may have to be killed, or may recover."""
+        return self.is_silent or self.has_late_calls
 
     @property
     def room(self) -> int:

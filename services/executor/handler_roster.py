@@ -11,7 +11,7 @@ from services.executor.end_processes import end_marked
 from services.executor.handler_fallout import describe_exit
 from services.executor.handler_frames import FromChild, NotStarted, Started
 from services.executor.handler_process import Condemnation, HandlerProcess, ProcessSettings
-from services.executor.handler_watch import WatchLimits, read_rss_bytes, watch_process
+from services.executor.handler_watch import WatchLimits, has_grown, read_rss_bytes, watch_process
 from services.executor.spawn_process import CommandStartError
 from shared.jobs.describe_handlers import HandlerEntry
 from shared.jobs.load_handlers import HandlersUnavailableError
@@ -136,11 +136,18 @@ class ProcessRoster:
         return [process for process in self._processes if process.is_usable and not process.is_solitary]
 
     def _is_short(self) -> bool:
-        wanted = self._settings.processes + max(self._settings.spares, int(self.wants_quarantine))
-        alive = [process for process in self._processes if not (process.is_over or process.condemned)]
-        counted = [p for p in alive if not (p.is_leaving or p.is_lagging or p.is_solitary)]
-        # Those that lag are replaced, but a flood of blocking calls must not become a flood of processes.
-        return len(counted) < wanted and len(alive) < wanted + self._settings.processes + 1
+        fit = [p for p in self._alive() if not (p.is_leaving or p.is_ailing or p.is_solitary)]
+        return len(fit) < self._wanted() and self._may_grow()
+
+    def _wanted(self) -> int:
+        return self._settings.processes + max(self._settings.spares, int(self.wants_quarantine))
+
+    def _alive(self) -> list[HandlerProcess]:
+        return [process for process in self._processes if not (process.is_over or process.condemned)]
+
+    def _may_grow(self) -> bool:
+        """A flood of calls that block, or that make their processes leave, must not become a flood of processes."""
+        return len(self._alive()) <= self._wanted() + self._settings.processes + self._settings.quarantines
 
     def _launch(self) -> HandlerProcess | None:
         self._numbers += 1
@@ -206,13 +213,17 @@ class ProcessRoster:
         self._processes.remove(process)
         process.close_marks()
 
+    def _has_done_enough(self, process: HandlerProcess) -> bool:
+        calls = self._settings.recycle_after_calls
+        return has_grown(process, self._settings.limits) or (calls is not None and process.given >= calls)
+
     async def _watch(self) -> None:
         while True:
             busy = any(process.calls for process in self._processes)
             await anyio.sleep(_BUSY_SECONDS if busy else _IDLE_SECONDS)
             for process in self._processes:
                 watch_process(process, self._settings.limits, self.batch_types)
-                if process.given >= (self._settings.recycle_after_calls or float("inf")):
+                if self._has_done_enough(process) and self._may_grow():
                     process.is_leaving = True
             usable = self._usable()
             for process in usable[self._settings.processes + self._settings.spares :]:

@@ -42,32 +42,43 @@ def watch_process(process: HandlerProcess, limits: WatchLimits, batch_types: fro
         if now > process.finished_at + limits.grace_seconds:
             process.condemn(Condemnation("did not end when it had nothing more to do"))
         return
-    if culprits := _find_overdue(process, now, limits, batch_types):
-        process.condemn(Condemnation("ran a call that did not end when it was told to", culprits=culprits))
-        return
-    _watch_memory(process, limits)
-    _watch_stall(process, now, limits)
-
-
-def _find_overdue(
-    process: HandlerProcess, now: float, limits: WatchLimits, batch_types: frozenset[str]
-) -> dict[int, CallInterruption]:
-    """The calls that have run out of their timeout or of their grace, with what they end as."""
+    late = _find_late(process, now, batch_types)
     patience = limits.grace_seconds + _SLACK_SECONDS
-    overdue: dict[int, CallInterruption] = {}
+    overdue = {key: why for key, (why, late_seconds) in late.items() if late_seconds > patience}
+    process.has_late_calls = any(late_seconds > patience / 2 for _why, late_seconds in late.values())
+    if overdue:
+        process.condemn(Condemnation("ran a call that did not end when it was told to", culprits=overdue))
+        return
+    process.rss_bytes = read_rss_bytes(process.pid)
+    if process.rss_bytes > limits.memory_bytes:
+        taken, allowed = process.rss_bytes // 2**20, limits.memory_bytes // 2**20
+        process.condemn(Condemnation(f"took {taken} MiB of memory, of {allowed} that it may", "out_of_memory"))
+        return
+    _watch_silence(process, now, limits)
+
+
+def has_grown(process: HandlerProcess, limits: WatchLimits) -> bool:
+    """Whether a process should be replaced before it would have to be killed for the memory that it takes."""
+    room = limits.memory_bytes - process.first_rss_bytes
+    return process.rss_bytes > process.first_rss_bytes + _GROWN_SHARE * room
+
+
+def _find_late(
+    process: HandlerProcess, now: float, batch_types: frozenset[str]
+) -> dict[int, tuple[CallInterruption, float]]:
+    """The calls that should have ended: as what, and how many seconds ago."""
+    late: dict[int, tuple[CallInterruption, float]] = {}
     for key, flying in process.calls.items():
         begun_at = process.begun_at(flying)
         if begun_at <= 0:
             continue
-        if now > begun_at + flying.call.timeout_seconds + patience:
-            overdue[key] = flying.interrupted or CallInterruption.TIMED_OUT
-        elif (
-            flying.interrupted is not None
-            and now > flying.interrupted_at + patience
-            and not (flying.call.job_type in batch_types and _has_company(process, flying))
-        ):
-            overdue[key] = flying.interrupted
-    return overdue
+        ends_at = begun_at + flying.call.timeout_seconds
+        why = flying.interrupted
+        if why is not None and not (flying.call.job_type in batch_types and _has_company(process, flying)):
+            ends_at = min(ends_at, flying.interrupted_at)
+        if now > ends_at:
+            late[key] = (why or CallInterruption.TIMED_OUT, now - ends_at)
+    return late
 
 
 def _has_company(process: HandlerProcess, flying: FlyingCall) -> bool:
@@ -78,21 +89,9 @@ def _has_company(process: HandlerProcess, flying: FlyingCall) -> bool:
     )
 
 
-def _watch_memory(process: HandlerProcess, limits: WatchLimits) -> None:
-    rss = read_rss_bytes(process.pid)
-    if rss > limits.memory_bytes:
-        process.condemn(
-            Condemnation(
-                f"took {rss // 2**20} MiB of memory, of {limits.memory_bytes // 2**20} that it may", "out_of_memory"
-            )
-        )
-    elif rss > process.first_rss_bytes + _GROWN_SHARE * (limits.memory_bytes - process.first_rss_bytes):
-        process.is_leaving = True
-
-
-def _watch_stall(process: HandlerProcess, now: float, limits: WatchLimits) -> None:
+def _watch_silence(process: HandlerProcess, now: float, limits: WatchLimits) -> None:
     if process.asked_at is None:
-        process.is_lagging = False
+        process.is_silent = False
         if process.calls:
             process.asked_at = now
             process.send(Ping())
@@ -100,7 +99,7 @@ def _watch_stall(process: HandlerProcess, now: float, limits: WatchLimits) -> No
     silent_seconds = now - process.asked_at
     if silent_seconds <= limits.stall_seconds / 2 or process.has_something_to_say():
         return
-    process.is_lagging = True
+    process.is_silent = True
     # Alone, a call that blocks harms nobody else; its timeout will end it.
     if silent_seconds > limits.stall_seconds and not _runs_alone(process):
         process.condemn(Condemnation(f"gave no sign of life for {limits.stall_seconds:g} s"))

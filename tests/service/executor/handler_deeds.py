@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+import anyio
 import msgspec
 from msgspec import Struct
 
@@ -244,6 +245,40 @@ async def stop_loop(payload: None, context: JobContext) -> None:
     await asyncio.sleep(0)
 
 
+@handler("use_asyncio")
+async def use_asyncio(payload: None, context: JobContext) -> list[Any]:
+    """What asyncio offers works here as elsewhere: groups, timeouts, threads, processes."""
+    done: list[Any] = []
+    async with asyncio.TaskGroup() as group:
+        for number in range(3):
+            group.create_task(asyncio.sleep(0.001 * number))
+    try:
+        async with asyncio.timeout(0.001):
+            await asyncio.Event().wait()
+    except TimeoutError:
+        done.append("timeout")
+    done.append(await asyncio.to_thread(lambda: "thread"))
+    process = await asyncio.create_subprocess_exec("sh", "-c", "exit 3")
+    done.append(await process.wait())
+    return done
+
+
+@handler("use_anyio")
+async def use_anyio(payload: None, context: JobContext) -> list[Any]:
+    """And so does anyio."""
+    done: list[Any] = []
+    async with anyio.create_task_group() as group:
+        group.start_soon(anyio.sleep, 3600)
+        group.cancel_scope.cancel()
+    with anyio.move_on_after(0.001) as scope:
+        await anyio.sleep_forever()
+    done.append(scope.cancelled_caught)
+    done.append(await anyio.to_thread.run_sync(lambda: "thread"))
+    with anyio.CancelScope(shield=True):
+        done.append((await anyio.run_process(["sh", "-c", "exit 3"], check=False)).returncode)
+    return done
+
+
 @handler("leave_context")
 async def leave_context(payload: None, context: JobContext) -> str:
     found = left_behind.get()
@@ -303,7 +338,7 @@ async def block(payload: Deed, context: JobContext) -> str:
 async def block_for_line(payload: Deed, context: JobContext) -> str:
     """Block the loop until there is a line in the fifo beside the record."""
     sign(payload)
-    with Path(payload.log).with_name("go").open() as fifo:  # noqa: ASYNC230 - that is the point
+    with Path(payload.log).with_name("go").open() as fifo:
         return fifo.readline().strip()
 
 

@@ -86,6 +86,10 @@ class RunningPool:
         """The processes that there are now."""
         return list(self.pool._roster._processes)
 
+    def serving(self) -> HandlerProcess:
+        """The process that gets the next call, where only one serves."""
+        return self.pool._roster.serving()[0]
+
     async def changed(self) -> None:
         """Wait for the next end or progress."""
         with anyio.fail_after(PATIENCE_SECONDS):

@@ -166,6 +166,13 @@ async def test_what_a_handler_leaves_in_a_context_variable_the_next_one_does_not
             assert await running.result_of("leave_context") == "nothing" + "a secret of the last job"
 
 
+async def test_handlers_may_use_all_of_asyncio_and_anyio_again_and_again() -> None:
+    async with running_pool(concurrency=2) as running:
+        for _ in range(3):
+            assert await running.result_of("use_asyncio") == ["timeout", "thread", 3]
+            assert await running.result_of("use_anyio") == [True, "thread", 3]
+
+
 async def test_a_handler_that_cancels_every_task_harms_no_other_call(tmp_path: Path) -> None:
     async with running_pool(concurrency=3) as running:
         for _ in range(5):

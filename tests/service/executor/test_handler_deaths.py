@@ -97,7 +97,7 @@ async def test_a_call_that_takes_its_process_down_once_succeeds_in_quarantine(tm
 async def test_what_a_call_left_behind_may_end_its_process_and_no_other_call_pays(tmp_path: Path) -> None:
     async with running_pool() as running:
         for _ in range(3):
-            (process,) = [process for process in running.processes() if process.is_usable]
+            process = running.serving()
             watched = WatchedProcess(process.pid)
             await running.result_of("exit_later", NOWHERE)
             keys = running.submit_all([("sign", NOWHERE), ("sign_sync", NOWHERE)])
@@ -145,13 +145,26 @@ async def test_a_blocking_call_that_is_alone_is_left_to_finish_while_another_pro
         slow = running.submit("block_for_line", {"log": str(log), "name": "once"})
         (process,) = running.processes()
         with anyio.fail_after(60):
-            while not process.is_lagging:
+            while not process.is_silent:
                 await anyio.lowlevel.checkpoint()
         assert await running.result_of("sign", NOWHERE) != process.pid
         assert slow not in running.ends
         go()
         assert (await running.end_of(slow)).outcome is CallOutcome.SUCCEEDED
     assert log.read_text().split() == ["once"]
+
+
+async def test_while_a_call_will_not_end_others_get_the_new_calls(tmp_path: Path) -> None:
+    async with running_pool(grace_seconds=3.0) as running:
+        late = running.submit("stubborn", NOWHERE)
+        (process,) = running.processes()
+        await running.begun([late])
+        running.pool.interrupt([late], CallInterruption.CANCELED)
+        with anyio.fail_after(60):
+            while await running.result_of("sign", NOWHERE) == process.pid:
+                pass
+        # What is in the process already goes on there until its last moment.
+        assert (await running.end_of(late)).outcome is CallOutcome.CANCELED
 
 
 @pytest.mark.parametrize("deed", ["fork", "fork_at_once", "fork_sync", "fork_in_callback"])
