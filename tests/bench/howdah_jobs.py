@@ -74,7 +74,8 @@ class HowdahDriver:
         environment = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": os.environ["PYTHONPATH"],
-            "HOWDAH_DATABASE_URL": self._dsn,
+            # As the superuser, in a database that only this figure has, with the setting that its role would have.
+            "HOWDAH_DATABASE_URL": f"{self._dsn}&options=-c%20plan_cache_mode%3Dforce_generic_plan",
             "HOWDAH_SEALING_KEYS": f"k1:{generate_key()}",
             "HOWDAH_STATE_DIRECTORY": str(self._folder / "state"),
             "HOWDAH_HANDLER_MODULES": "tests.bench.noop_handler",
