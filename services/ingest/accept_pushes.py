@@ -3,14 +3,16 @@
 A call that comes alone is recorded at once. Those that come while a statement is under way share the next one: one
 round trip, one commit, one ring, one lock of a pipeline's run counter. Each is answered after the commit.
 
-Statements follow one another, since two at a time would only wait for each other: for a counter, or for the lock that a
-commit with a NOTIFY takes. One that takes long waits for something else, and holds up only the pipelines it carries.
+The next statement is sent when the one before has ended, or as soon as it carries as many calls: it then waits in the
+database for the first one's locks, and goes on without a round trip. Smaller ones wait here, where they can grow. One
+that takes long waits for something else than its turn, and holds up only the calls that it carries.
 """
 
 from collections import deque
 from typing import Final
 
 import anyio
+from anyio.abc import TaskGroup
 
 from services.ingest.push_batch import PushBatch
 from services.ingest.push_order import PushOrder, PushOrders
@@ -18,23 +20,22 @@ from services.ingest.queries.receive_webhook import accept_deliveries
 from shared.db import Pool, query
 from shared.errors import DatabaseUnavailableError
 from shared.ids import RunId
-from shared.loop import Bell
 
-# A statement that has taken longer than this is no longer waited for by the next.
 _PATIENCE_SECONDS: Final = 0.05
 _STATEMENTS_AT_ONCE: Final = 4
-_IDLE_SECONDS: Final = 3600.0
 
 
 class PushDesk:
-    """Takes pushes from calls, and records them in turn."""
+    """Takes pushes from calls, and records them."""
 
     def __init__(self, pool: Pool, *, plan_timeout_seconds: int) -> None:
         self._pool = pool
         self._plan_timeout_seconds = plan_timeout_seconds
         self._queued: deque[PushBatch] = deque()
-        self._arrived = Bell()
-        self._statements = anyio.Semaphore(_STATEMENTS_AT_ONCE)
+        self._under_way: list[PushBatch] = []
+        # A statement is about to begin: it takes in what still comes in this turn of the event loop.
+        self._starting = False
+        self._tasks: TaskGroup | None = None
 
     async def accept(self, order: PushOrder) -> int | None:
         """Return the run's number once it is committed; None when the content came before, or the pipeline has gone.
@@ -45,7 +46,7 @@ class PushDesk:
             self._queued.append(PushBatch())
         batch = self._queued[-1]
         batch.add(order)
-        self._arrived.ring()
+        self._start_if_due()
         await batch.done.wait()
         if order.run_id in batch.errors:
             raise batch.errors[order.run_id]
@@ -53,17 +54,41 @@ class PushDesk:
 
     async def run(self) -> None:
         """Record what arrives, until canceled."""
-        async with anyio.create_task_group() as tasks:
-            while True:
-                self._arrived.hush()
-                if not self._queued:
-                    await self._arrived.wait(_IDLE_SECONDS)
-                    continue
-                await self._statements.acquire()
-                batch = self._queued.popleft()
-                tasks.start_soon(self._record, batch)
-                with anyio.move_on_after(_PATIENCE_SECONDS):
-                    await batch.done.wait()
+        async with anyio.create_task_group() as self._tasks:
+            self._start_if_due()
+            await anyio.sleep_forever()
+
+    def _start_if_due(self) -> None:
+        if self._tasks is not None and not self._starting and self._is_due():
+            self._starting = True
+            self._tasks.start_soon(self._record_next, self._tasks)
+
+    def _is_due(self) -> bool:
+        if not self._queued or len(self._under_way) == _STATEMENTS_AT_ONCE:
+            return False
+        prompt = [batch for batch in self._under_way if not batch.overdue]
+        return not prompt or (len(prompt) == 1 and len(self._queued[0].orders) >= len(prompt[0].orders))
+
+    async def _record_next(self, tasks: TaskGroup) -> None:
+        batch = self._queued.popleft()
+        self._under_way.append(batch)
+        self._starting = False
+        self._start_if_due()
+        tasks.start_soon(self._lose_patience, batch)
+        try:
+            await self._record(batch)
+        finally:
+            self._under_way.remove(batch)
+        # The next one first: the database then works while these calls are answered.
+        self._start_if_due()
+        batch.done.set()
+
+    async def _lose_patience(self, batch: PushBatch) -> None:
+        with anyio.move_on_after(_PATIENCE_SECONDS):
+            await batch.done.wait()
+            return
+        batch.overdue = True
+        self._start_if_due()
 
     async def _record(self, batch: PushBatch) -> None:
         try:
@@ -74,9 +99,6 @@ class PushDesk:
             # One of them is at fault, and took the others with it: each is tried by itself.
             for order in batch.orders:
                 await self._record_alone(batch, order)
-        finally:
-            self._statements.release()
-        batch.done.set()
 
     async def _record_alone(self, batch: PushBatch, order: PushOrder) -> None:
         try:

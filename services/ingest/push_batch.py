@@ -21,6 +21,8 @@ class PushBatch:
         # One for all: a call waits for its batch, not for an event of its own.
         self.done = anyio.Event()
         self._bytes = 0
+        # Its statement takes so long that others no longer wait for it.
+        self.overdue = False
 
     def has_room(self, order: PushOrder) -> bool:
         """Whether the statement may carry this call too. The first always finds room, however long its body is."""
