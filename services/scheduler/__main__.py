@@ -8,6 +8,7 @@ import anyio
 
 from services.scheduler.apply_commands import apply_commands
 from services.scheduler.apply_job_filters import apply_job_filters
+from services.scheduler.fire_schedules import fire_schedules
 from services.scheduler.fold_job_counts import FoldWalk, fold_job_counts
 from services.scheduler.keep_partitions import keep_partitions
 from services.scheduler.plan_run import plan_runs
@@ -64,6 +65,7 @@ async def serve(config: Config) -> None:
                 ("command_given",),
             ),
             "apply filters": (partial(apply_job_filters, pool, config.max_redrives), ("command_given",)),
+            "schedules": (partial(fire_schedules, pool), ()),
             "fold": (partial(fold_job_counts, pool, FoldWalk()), ()),
             "partitions": (partial(keep_partitions, pool), ()),
         }

@@ -9,6 +9,7 @@ from psycopg import AsyncRawCursor, OperationalError
 
 from services.executor.finish_jobs import AttemptEnd
 from services.scheduler.apply_commands import apply_commands
+from services.scheduler.fire_schedules import fire_schedules
 from services.scheduler.fold_job_counts import FoldWalk, fold_job_counts
 from services.scheduler.plan_run import plan_runs
 from services.scheduler.promote_jobs import promote_jobs
@@ -21,6 +22,7 @@ from shared.errors import DatabaseUnavailableError
 from shared.ids import new_id
 from shared.queries.models import AttemptOutcome, JobKind
 from tests.contract.own_jobs import enqueue, fail, give
+from tests.contract.test_firing_schedules import MINUTE, START, add_schedule
 from tests.contract.test_settling_runs import add_channel, finish_plan
 from tests.engine import FAILED, SUCCEEDED, Engine
 
@@ -34,6 +36,9 @@ TABLES = (
     "command",
     "queue",
     "limit_window",
+    "schedule",
+    "schedule_state",
+    "schedule_tick",
     "job_count",
     "job_count_change",
     "notification",
@@ -132,6 +137,21 @@ async def prepare_fold(engine: Engine) -> Duty:
     return partial(fold_job_counts, walk=FoldWalk())
 
 
+async def prepare_schedules(engine: Engine) -> Duty:
+    add_schedule(engine, catch_up="all")
+    return partial(fire_schedules, now=START + 3 * MINUTE)
+
+
+async def prepare_skipped_ticks(engine: Engine) -> Duty:
+    add_schedule(engine)
+    return partial(fire_schedules, now=START + 3 * MINUTE)
+
+
+async def prepare_broken_schedule(engine: Engine) -> Duty:
+    add_schedule(engine, job={"type": "Not A Type"})
+    return partial(fire_schedules, now=START)
+
+
 async def prepare_pause(engine: Engine) -> Duty:
     give(engine, "pause_queue", queue="slow")
     return partial(apply_commands, plan_timeout_seconds=60)
@@ -160,6 +180,9 @@ def books(engine: Engine) -> dict[str, list[Any]]:
         prepare_job_command,
         prepare_pause,
         prepare_fold,
+        prepare_schedules,
+        prepare_skipped_ticks,
+        prepare_broken_schedule,
     ],
 )
 async def test_a_death_before_any_statement_leaves_nothing_half_done(
