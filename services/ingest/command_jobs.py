@@ -127,6 +127,11 @@ async def ask_about_ended_job(
     return await give(pool, _KINDS[verb], job_id=job_id, actor=actor, reason=reason)
 
 
+async def ask_about_jobs(pool: Pool, verb: Verb, wanted: JobFilter, actor: Actor, reason: Reason | None) -> CommandId:
+    """Give the command for all jobs on their own that a filter means; it means not every job."""
+    return await give(pool, _KINDS[verb], job_filter=wanted, actor=actor, reason=reason)
+
+
 async def _find(pool: Pool, job_id: JobId) -> Job:
     job: Job | None = await query(pool, lambda connection: get_job(connection, job_id=job_id))
     if job is None:
@@ -146,7 +151,7 @@ async def _command_many(
         raise bad_field("filter.states", f"this is for jobs that are {_enumerate(_STATES[verb])}")
     if order.dry_run:
         return Response(CountedJobs(await _count(resources.pool, wanted, states)), status_code=200)
-    command_id = await give(resources.pool, _KINDS[verb], job_filter=wanted, actor=actor, reason=Reason(order.why))
+    command_id = await ask_about_jobs(resources.pool, verb, wanted, actor, Reason(order.why))
     return Response(GivenCommand(command_id), status_code=202, headers=lead_to(command_id))
 
 

@@ -41,7 +41,16 @@ from services.ingest.manage_schedules import (
     show_schedules,
 )
 from services.ingest.manage_tokens import issue_new_token, revoke_issued_token, show_tokens
-from services.ingest.press_button import press_cancel_job, press_cancel_run, press_rerun
+from services.ingest.press_button import press_cancel_run, press_rerun
+from services.ingest.press_job_button import (
+    press_cancel_job,
+    press_discard_all,
+    press_discard_job,
+    press_pause_queue,
+    press_redrive_all,
+    press_redrive_job,
+    press_resume_queue,
+)
 from services.ingest.problem_details import log_surprise, problem_details_plugin
 from services.ingest.read_document import JsonRequest
 from services.ingest.read_log import read_log, read_raw_log
@@ -53,6 +62,7 @@ from services.ingest.report_metrics import report_metrics
 from services.ingest.resources import Resources, keep_in_state, provide_resources
 from services.ingest.set_headers import add_constant_headers
 from services.ingest.show_docs import show_docs, show_docs_file
+from services.ingest.show_job_pages import show_jobs_page
 from services.ingest.show_job_types import show_job_type, show_job_types
 from services.ingest.show_jobs import show_job, show_run_jobs
 from services.ingest.show_openapi import PublishedJobsPlugin, openapi_router
@@ -134,7 +144,14 @@ _PAGES: Final[list[ControllerRouterHandler]] = [
     show_job_page,
     press_cancel_run,
     press_rerun,
+    show_jobs_page,
     press_cancel_job,
+    press_redrive_job,
+    press_discard_job,
+    press_redrive_all,
+    press_discard_all,
+    press_pause_queue,
+    press_resume_queue,
     show_docs,
     show_docs_file,
 ]

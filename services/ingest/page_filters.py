@@ -1,7 +1,9 @@
 """How times, commits and states are written on pages. Pure."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 _MARKS: Final = {
     "requested": "○",
@@ -16,6 +18,15 @@ _MARKS: Final = {
     "canceled": "⊘",
     "skipped": "-",
 }
+
+_REASONS: Final = {
+    "asked": "waits for its time",
+    "limit": "waits for its concurrency key",
+    "needs": "waits for other jobs",
+    "retry": "is to be tried again",
+    "snooze": "has put itself off",
+}
+_MOST_JSON: Final = 20_000
 
 
 def as_clock(at: datetime | None) -> str:
@@ -41,6 +52,23 @@ def as_duration(seconds: float) -> str:
 def as_commit(commit: str | None) -> str:
     """Return the first ten digits of a commit id."""
     return "" if commit is None else commit[:10]
+
+
+def as_reason(reason: str) -> str:
+    """Return what the code of a waiting job's reason means; a code that is not known stands for itself."""
+    return _REASONS.get(reason, reason)
+
+
+def as_actor(name: str) -> str:
+    """Return the name of who did something, as people know it."""
+    return name.removeprefix("token:")
+
+
+def as_json(value: Any) -> str:
+    """Return a JSON value as people read it, cut off where it is too long for a page."""
+    raw = value if isinstance(value, msgspec.Raw) else msgspec.json.encode(value)
+    text = msgspec.json.format(bytes(raw), indent=2).decode()
+    return text if len(text) <= _MOST_JSON else f"{text[:_MOST_JSON]}\n…"
 
 
 def as_mark(state: str) -> str:

@@ -1,13 +1,11 @@
-"""The buttons of the pages: cancel and rerun, as forms that carry their session's csrf."""
+"""The buttons of a run's page: cancel and rerun, as forms that carry their session's csrf."""
 
 from litestar import post
 from litestar.params import URLEncodedBody
 from litestar.response import Redirect
 
 from services.ingest.authenticate import FromActor, check_csrf, require_page_developer
-from services.ingest.command_jobs import ask_to_cancel_job
 from services.ingest.give_command import ask_to_cancel_run, ask_to_rerun
-from services.ingest.read_log import JobInPath
 from services.ingest.resources import FromResources
 from services.ingest.show_runs import RunInPath
 from services.ingest.sign_in import CsrfForm
@@ -31,13 +29,3 @@ async def press_rerun(
     check_csrf(actor, data.csrf)
     await ask_to_rerun(resources.pool, run, actor, None)
     return Redirect("/runs", status_code=303)
-
-
-@post("/jobs/{job:str}/cancel", guards=[require_page_developer], include_in_schema=False, status_code=303)
-async def press_cancel_job(
-    job: JobInPath, data: URLEncodedBody[CsrfForm], resources: FromResources, actor: FromActor
-) -> Redirect:
-    """Cancel a job, and show it."""
-    check_csrf(actor, data.csrf)
-    await ask_to_cancel_job(resources.pool, job, actor, None)
-    return Redirect(f"/jobs/{job}", status_code=303)

@@ -9,7 +9,16 @@ from litestar.response import Template
 from litestar.template import TemplateConfig
 
 from services.ingest.authenticate import Actor
-from services.ingest.page_filters import as_clock, as_commit, as_duration, as_machine_time, as_mark
+from services.ingest.page_filters import (
+    as_actor,
+    as_clock,
+    as_commit,
+    as_duration,
+    as_json,
+    as_machine_time,
+    as_mark,
+    as_reason,
+)
 from shared.version import CODE_VERSION
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -25,11 +34,14 @@ def template_config() -> TemplateConfig[JinjaTemplateEngine]:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "actor": as_actor,
         "clock": as_clock,
         "commit": as_commit,
         "duration": as_duration,
+        "json": as_json,
         "machine_time": as_machine_time,
         "mark": as_mark,
+        "reason": as_reason,
     }
     # Changes with every release, so that browsers may keep the files of one.
     environment.globals["version"] = CODE_VERSION

@@ -114,12 +114,24 @@ function place(element) {
 }
 
 function watch(live) {
-  const about = live.dataset.run ? `run=${live.dataset.run}` : "";
-  let waiting = null;
-  new Stream(`/api/v1/stream/events?${about}`, live.dataset.after, {
-    message: () => { waiting ??= setTimeout(() => { waiting = null; refresh(live); }, REFRESH_MILLISECONDS); },
-  });
   addEventListener("pageshow", (shown) => { if (shown.persisted) location.reload(); });
+  let waiting = null;
+  const soon = () => { waiting ??= setTimeout(() => { waiting = null; refresh(live); }, REFRESH_MILLISECONDS); };
+  // Jobs on their own end without a word in the events of all: the list is looked at anew, a job has a stream of its own.
+  if (live.dataset.every) setInterval(() => { if (!document.hidden && !typing()) refresh(live); }, live.dataset.every * 1000);
+  if (live.dataset.job) {
+    const stream = new Stream(`/api/v1/jobs/${live.dataset.job}/events?`, null, {
+      state: soon, progress: soon, end: () => { stream.end(); soon(); },
+    });
+    return;
+  }
+  const about = live.dataset.run ? `run=${live.dataset.run}` : "";
+  new Stream(`/api/v1/stream/events?${about}`, live.dataset.after, { message: () => { if (!typing()) soon(); } });
+}
+
+// Whoever writes into a field of what is refreshed keeps it until it is sent.
+function typing() {
+  return document.activeElement?.matches("[data-live] input:not([type=hidden])") && document.activeElement.value !== "";
 }
 
 // ---- the log --------------------------------------------------------------------------------------------------

@@ -116,6 +116,13 @@ EXPECTED = {
     "POST /runs/{run}/cancel": "page developer",
     "POST /runs/{run}/rerun": "page developer",
     "POST /jobs/{job}/cancel": "page developer",
+    "GET /jobs": "page viewer",
+    "POST /jobs/{job}/redrive": "page developer",
+    "POST /jobs/{job}/discard": "page developer",
+    "POST /dead-letters/redrive": "page developer",
+    "POST /dead-letters/discard": "page developer",
+    "POST /queues/{queue}/pause": "page developer",
+    "POST /queues/{queue}/resume": "page developer",
 }
 
 NO_ID = "01234567-89ab-7def-8123-456789abcdef"
@@ -124,7 +131,8 @@ ROLES = ("viewer", "developer", "admin")
 
 
 def filled(path: str) -> str:
-    for parameter, value in {**FILLED, "{channel}": "nobody"}.items():
+    names = {"{channel}": "nobody", "{queue}": "default", "{key}": "nobody", "{schedule}": "nobody"}
+    for parameter, value in {**FILLED, **names}.items():
         path = path.replace(parameter, value)
     return path
 

@@ -35,9 +35,9 @@ class Browser:
         )
         return answer.text
 
-    async def press(self, path: str) -> httpx.Response:
+    async def press(self, path: str, **fields: str) -> httpx.Response:
         async with self._door.client(None, **self._headers) as client:
-            return await client.post(path, data={"csrf": self.session.csrf})
+            return await client.post(path, data={"csrf": self.session.csrf, **fields})
 
 
 async def test_runs_are_shown_newest_first_and_filtered(door: Door) -> None:
