@@ -11,22 +11,17 @@ import http.client
 import json
 import os
 import random
-import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import pytest
-
 from deploy.embedded.postgres import free_port
 from deploy.embedded.repository import git
-from deploy.embedded.stack import ServiceProcess
 from deploy.embedded.target import Target, run_target
 from shared.ids import new_id
-from tests.chaos.test_database_deaths import DURABLE, bring_back
-from tests.cluster import FAST_LEASE, WEBHOOK_SECRET, Cluster, PushedPipeline, executor_child, run_cluster
-from tests.database import EmbeddedServer, run_server
+from tests.chaos.kill_processes import Reaper
+from tests.cluster import FAST_LEASE, WEBHOOK_SECRET, Cluster, PushedPipeline, run_cluster
+from tests.database import EmbeddedServer
 
 RUNS = int(os.environ.get("HOWDAH_CHAOS_RUNS", "60"))
 KILLING_SECONDS = float(os.environ.get("HOWDAH_CHAOS_SECONDS", "15"))
@@ -45,12 +40,6 @@ CHECKSUMS = {
     key: hashlib.sha256("".join(f"{key} {number}\n" for number in range(1, LINES + 1)).encode()).hexdigest()
     for key in ("one", "two", "three")
 }
-
-
-@pytest.fixture
-def mortal_server() -> Iterator[EmbeddedServer]:
-    with run_server("18", {**DURABLE, "max_connections": "200"}) as server:
-        yield server
 
 
 class Forge:
@@ -93,48 +82,6 @@ class Forge:
         raise AssertionError("nobody took the push")
 
 
-class Reaper(threading.Thread):
-    """Kills one random process every second, and starts it again as an operator's supervisor would."""
-
-    def __init__(self, processes: list[ServiceProcess], server: EmbeddedServer, luck: random.Random) -> None:
-        super().__init__(daemon=True)
-        self._processes = processes
-        self._server = server
-        self._luck = luck
-        self.stopped = threading.Event()
-        self.done = threading.Event()
-        self.killed: list[str] = []
-
-    def run(self) -> None:
-        """Go on for the agreed time, then see to it that everything lives."""
-        ends = time.monotonic() + KILLING_SECONDS
-        restarts = [ends - KILLING_SECONDS * 2 / 3, ends - KILLING_SECONDS / 3]
-        while time.monotonic() < ends and not self.stopped.wait(1.0):
-            if restarts and time.monotonic() > restarts[0]:
-                restarts.pop(0)
-                self._server.postgres.stop(at_once=bool(restarts))
-                bring_back(self._server)
-                self.killed.append("postgres")
-            self._kill(self._luck.choice(self._processes))
-        for process in self._processes:
-            if process.ended() is not None:
-                process.start()
-        self.done.set()
-        # The kernel ends the server that this thread has started when the thread ends: it never does.
-        threading.Event().wait()
-
-    def _kill(self, process: ServiceProcess) -> None:
-        assert process.process is not None
-        with suppress(ProcessLookupError, AssertionError, FileNotFoundError):
-            if process.name == "executor" and self._luck.random() < 0.5:
-                os.kill(executor_child(process), 9)
-            else:
-                process.process.kill()
-        process.process.wait(30)
-        self.killed.append(process.name)
-        process.start()
-
-
 def test_everything_may_die_and_everything_comes_right(mortal_server: EmbeddedServer) -> None:
     luck = random.Random(SEED)
     with (
@@ -153,7 +100,7 @@ def test_everything_may_die_and_everything_comes_right(mortal_server: EmbeddedSe
             *(cluster.start("executor", slots="4") for _ in range(4)),
             *(cluster.start("notifier", allowed_networks="127.0.0.0/8", public_url="http://x") for _ in range(2)),
         ]
-        reaper = Reaper(processes, mortal_server, luck)
+        reaper = Reaper(processes, mortal_server, luck, KILLING_SECONDS)
         forge = Forge(ports, pipeline, luck)
         runs: list[str] = []
         try:
