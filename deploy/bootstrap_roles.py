@@ -28,8 +28,8 @@ _ROLE_SETTINGS: Final = {
     "idle_in_transaction_session_timeout": "60s",
 }
 
-# Of single roles. Planning the executor's statement that finishes and claims takes longer than carrying it out, and the server
-# would plan it anew each time, because it takes the plan for given arrays to be cheaper.
+# Of single roles. Planning the statement by which an executor finishes and claims takes longer than carrying it out,
+# and the server would plan it anew each time, because it takes the plan for given arrays to be cheaper.
 _SETTINGS_OF_ONE: Final = {"executor": {"plan_cache_mode": "force_generic_plan"}}
 
 

@@ -19,11 +19,13 @@ from deploy.migrate import MigrationError
 from tests.bench.measure_first_command import measure_first_command
 from tests.bench.measure_idle_memory import measure_idle_memory
 from tests.bench.measure_idle_traffic import measure_idle_traffic
+from tests.bench.measure_jobs_buffers import measure_jobs_buffers
 from tests.bench.measure_jobs_depth import measure_jobs_depth
 from tests.bench.measure_jobs_drain import measure_jobs_drain
 from tests.bench.measure_jobs_enqueue import measure_jobs_enqueue
 from tests.bench.measure_jobs_idle import measure_jobs_idle
 from tests.bench.measure_jobs_pickup import measure_jobs_pickup
+from tests.bench.measure_jobs_snapshot import measure_jobs_snapshot
 from tests.bench.measure_log_delivery import measure_log_delivery
 from tests.bench.measure_runs import measure_runs
 from tests.bench.measure_webhook_rate import measure_webhook_rate
@@ -44,6 +46,8 @@ FIGURES: Final[dict[str, Callable[[Bench], Outcome]]] = {
     "jobs-enqueue": measure_jobs_enqueue,
     "jobs-pickup": measure_jobs_pickup,
     "jobs-idle": measure_jobs_idle,
+    "jobs-buffers": measure_jobs_buffers,
+    "jobs-snapshot": measure_jobs_snapshot,
     "webhook-rate": measure_webhook_rate,
 }
 _LEAST_WIDTH: Final = 160

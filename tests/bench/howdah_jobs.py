@@ -31,6 +31,8 @@ _BULK: Final = 10_000
 _LOOK_SECONDS: Final = 0.002
 _SETTINGS: Final[dict[str, dict[str, str]]] = {"tuned": {"HOWDAH_HANDLER_SLOTS": "400"}, "defaults": {}}
 
+HOWDAH_DRIVER: Final = Program([sys.executable, "-m", "tests.bench.howdah_jobs"])
+
 
 class HowdahDriver:
     """An executor, and a connection to enqueue over."""
@@ -122,7 +124,7 @@ def open_howdah_jobs(bench: Bench) -> DrivenQueue:
         Driven(
             name="Howdah",
             database="bench_howdah",
-            program=Program([sys.executable, "-m", "tests.bench.howdah_jobs"]),
+            program=HOWDAH_DRIVER,
             settings=("tuned", "defaults"),
             table="job",
             newest="select clock_timestamp()",
