@@ -8,9 +8,10 @@ import psycopg
 import pytest
 
 from tests.database import TestDatabase
-from tests.engine import SUCCEEDED, Engine
+from tests.engine import FAILED, SUCCEEDED, Engine
 from tests.service.ingest.door import Door, open_door
 from tests.service.ingest.ears import listen
+from tests.service.ingest.publishing import ANYTHING, enqueue, finish, publish, take
 from tests.service.ingest.scribe import run_of, start_scribe, start_scribes
 
 EVENTS = "/api/v1/stream/events"
@@ -144,3 +145,16 @@ async def test_chunks_that_commit_late_are_not_missed(door: Door, engine: Engine
             )
             slow.commit()
             assert [event.data["text"] for event in await ears.take(2)] == ["slow", "after\n"]
+
+
+async def test_a_job_on_its_own_that_ends_badly_is_told_among_all_events(door: Door, engine: Engine) -> None:
+    await publish(engine, note=ANYTHING)
+    executor_id = await engine.add_executor(job_types=["note"])
+    async with listen(door, EVENTS) as ears:
+        job_id = await enqueue(door, max_attempts=1)
+        (row,) = await take(engine, executor_id, "note")
+        await finish(engine, executor_id, row, FAILED)
+        heard = await ears.next()
+    assert heard is not None
+    assert (heard.data["name"], heard.data["job_id"], heard.data["job_key"]) == ("job.finished", str(job_id), "note")
+    assert (heard.data["run_id"], heard.data["detail"]["state"]) == (None, "failed")
