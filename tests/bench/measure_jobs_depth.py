@@ -4,14 +4,14 @@ from typing import Final
 
 from tests.bench.job_entrants import Entrant, gather_entrants, line_up, take_rounds
 from tests.bench.open_bench import Bench
-from tests.bench.outcome import Line, Outcome, at_least, compare
+from tests.bench.outcome import Line, Outcome, at_least, summarize
 from tests.bench.peers.job_system import Depth
 
 _JOBS: Final = 20_000
 _ROUNDS: Final = 2
-_LEAST_SHARE: Final = 0.95
+_LEAST_SHARE: Final = 95.0
 _DEPTHS: Final[dict[Depth, str]] = {
-    "empty": "nothing else",
+    "empty": "nothing",
     "future": "500,000 due in an hour",
     "other": "500,000 in another queue",
 }
@@ -28,15 +28,15 @@ def measure_jobs_depth(bench: Bench) -> Outcome:
     for depth, words in list(_DEPTHS.items())[1:]:
         for entrant in [*([] if field.howdah is None else [field.howdah]), *field.others]:
             several = taken[entrant.label]
-            share = compare([rounds[depth] for rounds in several], [rounds["empty"] for rounds in several])
+            share = summarize([100 * rounds[depth] / rounds["empty"] for rounds in several])
             is_howdah = entrant is field.howdah
             lines.append(
                 Line(
-                    f"  … {words}, share of the empty table's rate: {entrant.label}",
-                    "",
+                    f"{words}, of the rate beside nothing: {entrant.label}",
+                    "%",
                     share if is_howdah else None,
                     None if is_howdah else share,
-                    aim=at_least(_LEAST_SHARE, share.median) if is_howdah else None,
+                    aim=at_least(_LEAST_SHARE, share.median, "%") if is_howdah else None,
                 )
             )
     return Outcome(lines, f"One process, new; {_JOBS:,} jobs.{field.note}")
