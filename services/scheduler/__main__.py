@@ -8,16 +8,16 @@ import anyio
 
 from services.scheduler.apply_commands import apply_commands
 from services.scheduler.apply_job_filters import apply_job_filters
+from services.scheduler.config import Config
 from services.scheduler.fire_schedules import fire_schedules
 from services.scheduler.fold_job_counts import FoldWalk, fold_job_counts
 from services.scheduler.keep_partitions import keep_partitions
 from services.scheduler.plan_run import plan_runs
 from services.scheduler.promote_jobs import promote_jobs
-from services.scheduler.redrive_jobs import MAX_REDRIVES
 from services.scheduler.release_jobs import release_jobs
 from services.scheduler.release_limited_jobs import release_limited_jobs
+from services.scheduler.remove_expired import remove_expired
 from services.scheduler.rescue_jobs import BeatWatch, rescue_jobs
-from shared.config import PositiveInt, PositiveSeconds, ServiceConfig
 from shared.db import open_pool
 from shared.listen import run_listener
 from shared.loop import Bell, Step, run_loop
@@ -26,18 +26,6 @@ from shared.schema_version import check_schema
 from shared.stop import Stop, watch_signals
 
 logger = logging.getLogger(__name__)
-
-
-class Config(ServiceConfig, frozen=True, kw_only=True):
-    """Settings of the scheduler."""
-
-    # For how long an executor may be silent before its jobs are taken away.
-    lease_seconds: PositiveSeconds = 10.0
-    # For the plan jobs of runs that are run again.
-    plan_timeout_seconds: PositiveInt = 300
-    # How often a job on its own may be brought back from its end.
-    max_redrives: PositiveInt = MAX_REDRIVES
-    pool_size: PositiveInt = 4
 
 
 async def serve(config: Config) -> None:
@@ -67,6 +55,7 @@ async def serve(config: Config) -> None:
             "apply filters": (partial(apply_job_filters, pool, config.max_redrives), ("command_given",)),
             "schedules": (partial(fire_schedules, pool), ()),
             "fold": (partial(fold_job_counts, pool, FoldWalk()), ()),
+            "remove": (partial(remove_expired, pool, config.retention()), ()),
             "partitions": (partial(keep_partitions, pool), ()),
         }
         bells: dict[str, list[Bell]] = {}

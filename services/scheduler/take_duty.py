@@ -12,6 +12,7 @@ class Duty(IntEnum):
     RESCUE = 1
     APPLY = 2
     FOLD = 3
+    REMOVE = 4
 
 
 async def take_duty(connection: Connection, duty: Duty) -> bool:

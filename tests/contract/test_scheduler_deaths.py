@@ -1,6 +1,7 @@
 """A scheduler that dies between any two of its statements leaves nothing half-done; the next one does all of it."""
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from services.scheduler.promote_jobs import promote_jobs
 from services.scheduler.queries.rescue_jobs import watch_executors
 from services.scheduler.release_jobs import release_jobs
 from services.scheduler.release_limited_jobs import release_limited_jobs
+from services.scheduler.remove_expired import Retention, remove_expired
 from services.scheduler.rescue_jobs import BeatWatch, rescue_jobs
 from shared.db import Pool, answers, open_pool, query
 from shared.errors import DatabaseUnavailableError
@@ -36,6 +38,7 @@ TABLES = (
     "command",
     "queue",
     "limit_window",
+    "removal_walk",
     "schedule",
     "schedule_state",
     "schedule_tick",
@@ -152,6 +155,14 @@ async def prepare_broken_schedule(engine: Engine) -> Duty:
     return partial(fire_schedules, now=START)
 
 
+async def prepare_removal(engine: Engine) -> Duty:
+    await fail(engine, {}, {})
+    only_dead = Retention(
+        succeeded_jobs=0, failed_jobs=0, deliveries=0, notifications=0, events=0, commands=0, executors=0, ticks=0
+    )
+    return partial(remove_expired, retention=only_dead, now=datetime(2100, 1, 1, tzinfo=UTC))
+
+
 async def prepare_pause(engine: Engine) -> Duty:
     give(engine, "pause_queue", queue="slow")
     return partial(apply_commands, plan_timeout_seconds=60)
@@ -183,6 +194,7 @@ def books(engine: Engine) -> dict[str, list[Any]]:
         prepare_schedules,
         prepare_skipped_ticks,
         prepare_broken_schedule,
+        prepare_removal,
     ],
 )
 async def test_a_death_before_any_statement_leaves_nothing_half_done(
