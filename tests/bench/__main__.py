@@ -25,6 +25,7 @@ from tests.bench.measure_jobs_drain import measure_jobs_drain
 from tests.bench.measure_jobs_enqueue import measure_jobs_enqueue
 from tests.bench.measure_jobs_idle import measure_jobs_idle
 from tests.bench.measure_jobs_pickup import measure_jobs_pickup
+from tests.bench.measure_jobs_python import measure_jobs_python
 from tests.bench.measure_jobs_snapshot import measure_jobs_snapshot
 from tests.bench.measure_log_delivery import measure_log_delivery
 from tests.bench.measure_runs import measure_runs
@@ -44,6 +45,7 @@ FIGURES: Final[dict[str, Callable[[Bench], Outcome]]] = {
     "jobs-drain": measure_jobs_drain,
     "jobs-depth": measure_jobs_depth,
     "jobs-enqueue": measure_jobs_enqueue,
+    "jobs-python": measure_jobs_python,
     "jobs-pickup": measure_jobs_pickup,
     "jobs-idle": measure_jobs_idle,
     "jobs-buffers": measure_jobs_buffers,
