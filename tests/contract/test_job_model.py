@@ -170,7 +170,11 @@ class JobStories(RuleBasedStateMachine):
         job_types=st.sets(st.sampled_from(TYPES)),
     )
     def turn_over(self, data: st.DataObject, slots: int, queues: set[str], job_types: set[str]) -> None:
-        executor_id = data.draw(st.sampled_from(sorted(self.executors)))
+        self._turn_over(data, data.draw(st.sampled_from(sorted(self.executors))), slots, queues, job_types)
+
+    def _turn_over(
+        self, data: st.DataObject, executor_id: ExecutorId, slots: int, queues: set[str], job_types: set[str]
+    ) -> None:
         done = self._draw_held(data, executor_id)
         results = [data.draw(st.sampled_from([None, 1])) for _ in done]
         turned = self.portal.call(
@@ -271,7 +275,22 @@ class JobStories(RuleBasedStateMachine):
     @rule(data=st.data())
     def lose_the_answer_to_a_claim(self, data: st.DataObject) -> None:
         """The books are compared with what an executor holds: jobs that it never heard of go back, free."""
+        self._compare_books(data, data.draw(st.sampled_from(sorted(self.executors))))
+
+    @rule(data=st.data(), is_canceling=st.booleans())
+    def lose_answers_again_and_again(self, data: st.DataObject, is_canceling: bool) -> None:
+        """An executor that hears of few of its claims: some are canceled before it is known, some are claimed anew."""
         executor_id = data.draw(st.sampled_from(sorted(self.executors)))
+        for _ in range(2):
+            self._turn_over(data, executor_id, 4, set(QUEUES), set(TYPES))
+            self.the_books_are_the_models()
+            if is_canceling and (running := self.model.in_state(JobState.RUNNING)):
+                self._cancel(running[:1])
+                self.the_books_are_the_models()
+            self._compare_books(data, executor_id)
+            self.the_books_are_the_models()
+
+    def _compare_books(self, data: st.DataObject, executor_id: ExecutorId) -> None:
         # Of each job one attempt, the oldest that it knows of: it may have been claimed again since.
         knows = {
             job_id: epoch
@@ -384,6 +403,11 @@ class JobStories(RuleBasedStateMachine):
     def fold_counts(self, max_changes: int) -> None:
         done = self.ask(self.engine.scheduler, partial(fold_job_counts, from_row_at="(0,0)", max_changes=max_changes))
         assert done.folded <= max_changes
+
+    @rule(hours=st.sampled_from([1, 1, 2]), max_jobs=st.sampled_from([1, 2, 100]))
+    def wait_and_promote(self, hours: int, max_jobs: int) -> None:
+        self.pass_time(hours)
+        self.promote(max_jobs)
 
     @rule(hours=st.sampled_from([1, 1, 2]))
     def pass_time(self, hours: int) -> None:
