@@ -5,7 +5,7 @@ is compared with the model. HOWDAH_MODEL_EXAMPLES=2000 tells other stories than 
 """
 
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 from uuid import UUID
@@ -41,7 +41,8 @@ from tests.contract.test_state_machine import drawn
 from tests.database import TestDatabase
 from tests.engine import Engine, open_engine
 from tests.job_books import JobBooks, as_in_the_books, open_books
-from tests.job_model import FINAL, MAX_REDRIVES, UNSUCCESSFUL, WAITING, JobModel, KeyTakenError, Limit, NewJob
+from tests.job_model import FINAL, MAX_REDRIVES, UNSUCCESSFUL, JobModel, KeyTakenError, Limit, NewJob
+from tests.job_strategies import COMMANDS, ENDS, HOUR, NEW_JOBS, QUEUES, TYPES, End
 from tests.producer import refused
 from tests.turnover import Claimed, turn_over
 
@@ -58,41 +59,8 @@ SETTINGS = settings(
 )
 
 T = TypeVar("T")
-TYPES = ("a", "b")
-QUEUES = ("q", "r")
-# Apart by so much more than a story takes that only these count, not the seconds that pass meanwhile.
-HOUR = 3600
-ENDS = st.sampled_from(
-    [
-        (AttemptOutcome.SUCCEEDED, -1, ""),
-        (AttemptOutcome.FAILED, -1, "no_handler"),
-        (AttemptOutcome.ERRORED, 0, "TimeoutError"),
-        (AttemptOutcome.ERRORED, HOUR, ""),
-        (AttemptOutcome.TIMED_OUT, HOUR, ""),
-        (AttemptOutcome.SNOOZED, 0, "snoozed"),
-        (AttemptOutcome.SNOOZED, 2 * HOUR, "snoozed"),
-        (AttemptOutcome.HANDED_BACK, -1, ""),
-        (AttemptOutcome.CANCELED, -1, ""),
-    ]
-)
-NEW_JOB = st.builds(
-    NewJob,
-    job_type=st.sampled_from(TYPES),
-    queue=st.sampled_from(QUEUES),
-    payload=st.sampled_from([1, 2]),
-    priority=st.sampled_from([0, 0, 5, -5]),
-    delay_seconds=st.sampled_from([0, 0, HOUR, 2 * HOUR]),
-    max_attempts=st.sampled_from([1, 1, 2, 3]),
-    limit=st.sampled_from([None, None, "one", "two", "rated", "rated"]),
-    key=st.sampled_from([None, None, None, "k", "l"]),
-    key_seconds=st.sampled_from([HOUR // 2, 5 * HOUR // 2]),
-)
-COMMANDS = {
-    "cancel": (*WAITING, JobState.RUNNING),
-    "redrive": tuple(UNSUCCESSFUL),
-    "discard": (JobState.DEAD,),
-}
-NEW_JOBS = st.lists(NEW_JOB, min_size=1, max_size=8)
+# A job, and the epoch of one of its claims.
+Attempt = tuple[UUID, int]
 
 
 class JobStories(RuleBasedStateMachine):
@@ -106,9 +74,9 @@ class JobStories(RuleBasedStateMachine):
         self.model = JobModel({"two": Limit(2), "rated": Limit(9, rate_count=2, rate_seconds=HOUR // 2)})
         self.executors: dict[ExecutorId, ExecutorState] = {}
         # What executors believe to hold, also when it is not theirs any more.
-        self.held: dict[tuple[UUID, int], tuple[ExecutorId, Claimed]] = {}
+        self.held: dict[Attempt, tuple[ExecutorId, Claimed]] = {}
         # Those whose row is not where it was when it was claimed.
-        self.moved: set[tuple[UUID, int]] = set()
+        self.moved: set[Attempt] = set()
         self.states: dict[UUID, str] = {}
         books.set_limit("two", 2)
         books.set_limit("rated", 9, rate_count=2, rate_seconds=HOUR // 2)
@@ -170,19 +138,27 @@ class JobStories(RuleBasedStateMachine):
         job_types=st.sets(st.sampled_from(TYPES)),
     )
     def turn_over(self, data: st.DataObject, slots: int, queues: set[str], job_types: set[str]) -> None:
-        self._turn_over(data, data.draw(st.sampled_from(sorted(self.executors))), slots, queues, job_types)
-
-    def _turn_over(
-        self, data: st.DataObject, executor_id: ExecutorId, slots: int, queues: set[str], job_types: set[str]
-    ) -> None:
+        executor_id = data.draw(st.sampled_from(sorted(self.executors)))
         done = self._draw_held(data, executor_id)
         results = [data.draw(st.sampled_from([None, 1])) for _ in done]
+        self._turn_over(executor_id, done=done, results=results, slots=slots, queues=queues, job_types=job_types)
+
+    def _turn_over(
+        self,
+        executor_id: ExecutorId,
+        *,
+        done: Sequence[Attempt] = (),
+        results: Sequence[object] = (),
+        slots: int,
+        queues: set[str],
+        job_types: set[str],
+    ) -> None:
         turned = self.portal.call(
             partial(
                 turn_over,
                 self.engine,
                 executor_id,
-                [claimed for _, claimed in done],
+                [self.held[key][1] for key in done],
                 results=results,
                 slots=slots,
                 queues=sorted(queues),
@@ -190,8 +166,8 @@ class JobStories(RuleBasedStateMachine):
             )
         )
         lanes = self.model.claimable(queues, job_types) if slots else {}
-        ended = [key for key, _ in done if key not in self.moved and self._runs(key)]
-        self._let_go(key for key, _ in done if key not in self.moved)
+        ended = [key for key in done if key not in self.moved and self._runs(key)]
+        self._let_go(key for key in done if key not in self.moved)
         assert turned.done == len(ended)
         self.model.end([job_id for job_id, _ in ended], AttemptOutcome.SUCCEEDED, -1)
         claimed: list[UUID] = [job.job_id for job in turned.claimed]
@@ -221,7 +197,7 @@ class JobStories(RuleBasedStateMachine):
         self.go_on(data)
 
     @rule(data=st.data(), how=ENDS)
-    def go_on_and_finish(self, data: st.DataObject, how: tuple[AttemptOutcome, int, str]) -> None:
+    def go_on_and_finish(self, data: st.DataObject, how: End) -> None:
         self.go_on(data)
         self.the_books_are_the_models()
         if self.held:
@@ -236,21 +212,19 @@ class JobStories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.held)
     @rule(data=st.data(), how=ENDS)
-    def finish(self, data: st.DataObject, how: tuple[AttemptOutcome, int, str]) -> None:
+    def finish(self, data: st.DataObject, how: End) -> None:
         executor_id = data.draw(st.sampled_from(sorted({owner for owner, _ in self.held.values()})))
-        self._finish(executor_id, [key for key, _ in self._draw_held(data, executor_id, at_least=1)], how)
+        self._finish(executor_id, self._draw_held(data, executor_id, at_least=1), how)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data(), how=ENDS)
-    def cancel_and_finish(self, data: st.DataObject, how: tuple[AttemptOutcome, int, str]) -> None:
+    def cancel_and_finish(self, data: st.DataObject, how: End) -> None:
         key = data.draw(st.sampled_from(sorted(self.held)))
         self._cancel([key[0]])
         self.the_books_are_the_models()
         self._finish(self.held[key][0], [key], how)
 
-    def _finish(
-        self, executor_id: ExecutorId, ending: list[tuple[UUID, int]], how: tuple[AttemptOutcome, int, str]
-    ) -> None:
+    def _finish(self, executor_id: ExecutorId, ending: list[Attempt], how: End) -> None:
         outcome, retry_in_seconds, reason = how
         rows = self.ask(
             self.engine.executor,
@@ -281,22 +255,18 @@ class JobStories(RuleBasedStateMachine):
     def lose_answers_again_and_again(self, data: st.DataObject, is_canceling: bool) -> None:
         """An executor that hears of few of its claims: some are canceled before it is known, some are claimed anew."""
         executor_id = data.draw(st.sampled_from(sorted(self.executors)))
-        for _ in range(2):
-            self._turn_over(data, executor_id, 4, set(QUEUES), set(TYPES))
+        for keeps_any in (False, True):
+            self._turn_over(executor_id, slots=4, queues=set(QUEUES), job_types=set(TYPES))
             self.the_books_are_the_models()
-            if is_canceling and (running := self.model.in_state(JobState.RUNNING)):
-                self._cancel(running[:1])
+            if is_canceling:
+                self._cancel([job_id for job_id, _ in self._held_by(executor_id) if self._runs_at(job_id)][:1])
                 self.the_books_are_the_models()
-            self._compare_books(data, executor_id)
+            self._compare_books(data, executor_id, keeps_any=keeps_any)
             self.the_books_are_the_models()
 
-    def _compare_books(self, data: st.DataObject, executor_id: ExecutorId) -> None:
+    def _compare_books(self, data: st.DataObject, executor_id: ExecutorId, *, keeps_any: bool = True) -> None:
         # Of each job one attempt, the oldest that it knows of: it may have been claimed again since.
-        knows = {
-            job_id: epoch
-            for job_id, epoch in sorted(self.held, reverse=True)
-            if self.held[job_id, epoch][0] == executor_id
-        }
+        knows = dict(sorted(self._held_by(executor_id), reverse=True)) if keeps_any else {}
         keeps = data.draw(st.lists(st.sampled_from(sorted(knows.items())), unique=True)) if knows else []
         rows = self.ask(
             self.engine.executor,
@@ -464,6 +434,16 @@ class JobStories(RuleBasedStateMachine):
         assert done.moved == len(ended) - done.refused
         self.model.redrive(job_ids)
 
+    @precondition(lambda self: self.model.in_state(*UNSUCCESSFUL))
+    @rule(data=st.data())
+    def redrive_again_and_again(self, data: st.DataObject) -> None:
+        job_id = data.draw(st.sampled_from(sorted(self.model.in_state(*UNSUCCESSFUL))))
+        for _ in range(MAX_REDRIVES + 1):
+            self._redrive([job_id])
+            self.the_books_are_the_models()
+            self._cancel([job_id])
+            self.the_books_are_the_models()
+
     def _discard(self, job_ids: list[UUID]) -> None:
         moved = self.ask(
             self.engine.scheduler,
@@ -508,26 +488,31 @@ class JobStories(RuleBasedStateMachine):
         busy = self.books.busy_by_limit()
         assert all(count <= self.model.limits[name].max_running for name, count in busy.items())
 
-    def _runs(self, key: tuple[UUID, int]) -> bool:
+    def _runs_at(self, job_id: UUID) -> bool:
+        return self.model.jobs[job_id].state is JobState.RUNNING
+
+    def _runs(self, key: Attempt) -> bool:
         job = self.model.jobs[key[0]]
         return job.state is JobState.RUNNING and job.epoch == key[1]
 
     def _orders(self, job_ids: Iterable[UUID]) -> list[tuple[int, int, int]]:
         return sorted(self.model.jobs[job_id].order for job_id in job_ids)
 
-    def _let_go(self, keys: Iterable[tuple[UUID, int]]) -> None:
+    def _let_go(self, keys: Iterable[Attempt]) -> None:
         for key in keys:
             del self.held[key]
 
-    def _draw_held(
-        self, data: st.DataObject, executor_id: ExecutorId, at_least: int = 0
-    ) -> list[tuple[tuple[UUID, int], Claimed]]:
+    def _held_by(self, executor_id: ExecutorId) -> list[Attempt]:
+        """What an executor holds, or believes to hold."""
+        return sorted(key for key, (owner, _) in self.held.items() if owner == executor_id)
+
+    def _draw_held(self, data: st.DataObject, executor_id: ExecutorId, at_least: int = 0) -> list[Attempt]:
         """Some of what an executor holds, or believes to hold; of each job one attempt."""
-        mine = sorted(key for key, (owner, _) in self.held.items() if owner == executor_id)
+        mine = self._held_by(executor_id)
         if not mine:
             return []
-        keys = data.draw(st.lists(st.sampled_from(mine), min_size=at_least, max_size=3, unique_by=lambda key: key[0]))
-        return [(key, self.held[key][1]) for key in keys]
+        some = st.lists(st.sampled_from(mine), min_size=at_least, max_size=3, unique_by=lambda key: key[0])
+        return data.draw(some)
 
 
 ARROWS = drawn("job") | {("running", "running")}
