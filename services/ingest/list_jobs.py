@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 from services.ingest.authenticate import require_viewer
 from services.ingest.find_jobs import FoundJobs, JobSearch, find_jobs
 from services.ingest.page_cursor import DEFAULT_LIMIT, Cursor, Limit, read_cursor, write_cursor
-from services.ingest.problem_details import bad_field, problem_responses
+from services.ingest.problem_details import Problem, bad_field, problem_responses
 from services.ingest.queries.list_jobs import ListJobsRow, list_jobs
 from services.ingest.read_strict_json import read_strict_json
 from services.ingest.resources import FromResources
@@ -111,7 +111,12 @@ async def list_jobs_by_id(connection: Connection, job_ids: list[JobId]) -> list[
 
 def read_metadata(text: str) -> dict[str, Any]:
     """Return the object that a filter asks for. Raises `Problem`."""
-    found = read_strict_json(text.encode(errors="surrogatepass"), "metadata")
+    try:
+        found = read_strict_json(text.encode(errors="surrogatepass"), "metadata")
+    except Problem as problem:
+        if problem.status_code != 400:
+            raise
+        found = None
     if not isinstance(found, dict):
         raise bad_field("metadata", 'it is no JSON object, such as {"order": 7}')
     return found

@@ -148,6 +148,9 @@ async def test_a_page_is_stable_while_jobs_come_in(notes: Door) -> None:
     [
         ("state=lost", "state"),
         ("metadata=3", "metadata"),
+        ("metadata=", "metadata"),
+        ("metadata=%7B", "metadata"),
+        ("metadata=%7B%22a%22%3ANaN%7D", "metadata.a"),
         ("metadata=%7B%22a%22%3A%22%5Cu0000%22%7D", "metadata.a"),
         ("type=a%00b", "type"),
         ("queue=a%00b", "queue"),
