@@ -12,10 +12,13 @@ from services.executor.handler_frames import OUT_OF_MEMORY_STATUS, CallEnd
 from services.executor.handler_process import Condemnation, HandlerProcess
 from shared.jobs.retry_policy import RetryPolicy
 
-# A call that was there so often when a process died is suspected, whatever the marks say.
-_LOSSES_SUSPECT: Final = 3
-# And so often in quarantine, without even having begun, is to blame.
-_LOSSES_GUILTY: Final = 6
+# What a process's death adds to the losses of a call that is not to blame: little if it had not even begun.
+_LOSS_BEGUN: Final = 4
+_LOSS_WAITING: Final = 1
+# With so many, a call is suspected, whatever the marks say.
+_LOSSES_SUSPECT: Final = 12
+# With so many it is to blame, though every time it had not even begun.
+_LOSSES_GUILTY: Final = 24
 
 
 class Fallout(Struct, frozen=True):
@@ -50,7 +53,7 @@ def sort_out(process: HandlerProcess, cause: Condemnation, policies: Mapping[str
         if begun_at > 0 and (process.is_silent or not cause.culprits):
             fallout.suspects.append(flying)
             continue
-        flying.losses += 1
+        flying.losses += _LOSS_WAITING if begun_at == 0 else _LOSS_BEGUN
         if flying.losses >= _LOSSES_GUILTY:
             fallout.ended.append((flying, _blame(flying, cause, policy)))
         elif process.is_solitary or flying.losses >= _LOSSES_SUSPECT:

@@ -19,5 +19,5 @@ class FlyingCall:
         self.seat = -1
         self.interrupted: CallInterruption | None = None
         self.interrupted_at = 0.0
-        # How many processes have died with it in their hands, for which it was not to blame.
+        # Rises with every process that dies with it in its hands: see `sort_out`.
         self.losses = 0
