@@ -40,6 +40,8 @@ def _cells(line: Line) -> list[str]:
 def _spread(spread: Spread | None, digits: int = 1) -> str:
     if spread is None:
         return ""
+    if spread.most >= 1000:  # tenths would tell nothing there, and widen the table
+        digits = 0
     if spread.count == 1:
         return f"{spread.median:.{digits}f}"
     return f"{spread.median:.{digits}f} ({spread.least:.{digits}f} to {spread.most:.{digits}f})"
