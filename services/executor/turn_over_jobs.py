@@ -29,9 +29,9 @@ from shared.queries.models import AttemptOutcome
 logger = logging.getLogger(__name__)
 
 LOOPS: Final = 2
-# More in one statement gains nothing, and makes others wait.
-_MOST_CLAIMED: Final = 100
-_MOST_ENDED: Final = 200
+# Of 200 jobs each takes the server a fifth less than of 100; beyond that it gains little, and makes others wait.
+_MOST_CLAIMED: Final = 200
+_MOST_ENDED: Final = 400
 # Beside a statement that is under way, another one is worth its round trip from here on.
 _ENOUGH: Final = 50
 
