@@ -20,21 +20,21 @@ Outcome = tuple[Any, BaseException | None]
 class RunningCalls:
     """One call of a function: for one job, or for a batch."""
 
-    __slots__ = ("_contexts", "_task", "calls", "ends_at", "interrupted")
+    __slots__ = ("_contexts", "_servant", "calls", "ends_at", "interrupted")
 
     def __init__(
         self,
         calls: Sequence[Call],
         contexts: Sequence[JobContext],
         ends_at: float,
-        task: "asyncio.Task[Any] | None",
+        servant: "asyncio.Task[Any] | None",
     ) -> None:
-        """``ends_at`` is on the monotonic clock; ``task`` is what to cancel, None for a thread."""
+        """``ends_at`` is on the monotonic clock; ``servant`` is what to cancel, None for a thread."""
         self.calls = calls
         self.ends_at = ends_at
         self.interrupted: dict[int, CallInterruption] = {}
         self._contexts = contexts
-        self._task = task
+        self._servant = servant
 
     def interrupt(self, key: int, why: CallInterruption) -> None:
         """Ask for the end of one call; a function is canceled once all calls of it should end."""
@@ -44,8 +44,8 @@ class RunningCalls:
         for call, context in zip(self.calls, self._contexts, strict=True):
             if call.key == key:
                 context.set_canceled()
-        if self._task is not None and len(self.interrupted) == len(self.calls):
-            self._task.cancel()
+        if self._servant is not None and len(self.interrupted) == len(self.calls):
+            self._servant.cancel()
 
 
 def begin(handler: Coroutine[Any, Any, Any], call: Call) -> Any:
