@@ -94,6 +94,8 @@ async def test_a_command_rings_for_the_scheduler(database: TestDatabase, engine:
                 kind=CommandKind.CANCEL_RUN,
                 run_id=run_id,
                 job_id=None,
+                queue=None,
+                job_filter=None,
                 given_by="me",
                 why="",
             ),
