@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
-from uuid import UUID
 
 import msgspec
 
@@ -19,30 +18,31 @@ from services.scheduler.queries.apply_commands import mark_applied
 from services.scheduler.queries.apply_job_filters import (
     FindFilterCommandRow,
     find_filter_command,
-    find_filtered_jobs,
     lock_filter_command,
     record_progress,
 )
 from services.scheduler.redrive_jobs import MAX_REDRIVES
+from services.scheduler.search_jobs import SEARCH, WALK_FROM, FoundJobs, search_jobs
 from shared.db import Connection, Pool, in_transaction, query
 from shared.ids import JobId
 from shared.job_filter import JobFilter
 from shared.loop import jittered
 from shared.queries.audit import record_event
-from shared.queries.models import JobState
 
 logger = logging.getLogger(__name__)
 
-_LOOK_SECONDS: Final = 4.0
+_LOOK_SECONDS: Final = 5.0
 # Jobs that are changed in one transaction.
 _BATCH: Final = 1000
-# Jobs whose ids one search brings.
-_SEARCH: Final = 20_000
-_BEFORE_ALL: Final = JobId(UUID(int=0))
 
 
 async def apply_job_filters(
-    pool: Pool, max_redrives: int = MAX_REDRIVES, *, batch: int = _BATCH, search: int = _SEARCH
+    pool: Pool,
+    max_redrives: int = MAX_REDRIVES,
+    *,
+    batch: int = _BATCH,
+    search: int = SEARCH,
+    walk_from: int = WALK_FROM,
 ) -> float:
     """Bring the oldest command further, by one search; returns the seconds until the next look."""
     command = await query(pool, find_filter_command)
@@ -52,45 +52,36 @@ async def apply_job_filters(
     wanted = _read_filter(command.job_filter)
     if isinstance(wanted, str):
         why = wanted
-        ended = await in_transaction(
+        went_on = await in_transaction(
             pool, partial(_end, command=command, last_job_id=command.last_job_id, describe=lambda _tally: why)
         )
-        return 0 if ended else jittered(_LOOK_SECONDS)
+        return 0 if went_on else jittered(_LOOK_SECONDS)
     states = [state for state in move.states if not wanted.states or state in wanted.states]
-    job_ids = await _search(pool, command, wanted, states, search) if states else []
+    found = await search_jobs(pool, command, wanted, states, most=search, walk_from=walk_from)
     last_job_id = command.last_job_id
-    for job_ids_of_batch in _cut(job_ids, batch):
-        went_on = await in_transaction(
-            pool,
-            partial(
-                _apply_batch,
-                command=command,
-                last_job_id=last_job_id,
-                move=move,
-                wanted=Wanted(
-                    command_id=command.command_id,
-                    job_ids=job_ids_of_batch,
-                    states=states,
-                    reason=wanted.reason,
-                    max_redrives=max_redrives,
-                ),
-            ),
-        )
-        if not went_on:
-            return jittered(_LOOK_SECONDS)
-        last_job_id = job_ids_of_batch[-1]
-    if len(job_ids) == search:
-        return 0
-    ended = await in_transaction(
-        pool,
-        partial(
-            _end,
+    for job_ids, reached in _cut(found, batch):
+        apply_batch = partial(
+            _apply_batch,
             command=command,
             last_job_id=last_job_id,
-            describe=lambda tally: _describe(move, tally, max_redrives),
-        ),
-    )
-    return 0 if ended else jittered(_LOOK_SECONDS)
+            reached=reached,
+            move=move,
+            wanted=Wanted(
+                command_id=command.command_id,
+                job_ids=job_ids,
+                states=states,
+                reason=wanted.reason,
+                max_redrives=max_redrives,
+            ),
+        )
+        if not await in_transaction(pool, apply_batch):
+            return jittered(_LOOK_SECONDS)
+        last_job_id = reached
+    if not found.is_end:
+        return 0
+    describe = partial(_describe, move=move, max_redrives=max_redrives)
+    went_on = await in_transaction(pool, partial(_end, command=command, last_job_id=last_job_id, describe=describe))
+    return 0 if went_on else jittered(_LOOK_SECONDS)
 
 
 def _read_filter(stored: object) -> JobFilter | str:
@@ -104,44 +95,33 @@ def _read_filter(stored: object) -> JobFilter | str:
     return wanted
 
 
-async def _search(
-    pool: Pool, command: FindFilterCommandRow, wanted: JobFilter, states: list[JobState], max_jobs: int
-) -> list[JobId]:
-    return await query(
-        pool,
-        lambda connection: find_filtered_jobs(
-            connection,
-            states=states,
-            after_job_id=command.last_job_id or _BEFORE_ALL,
-            given_at=command.given_at,
-            job_type=wanted.type,
-            queue=wanted.queue,
-            reason=wanted.reason,
-            concurrency_key=wanted.concurrency_key,
-            enqueued_after=wanted.enqueued_after,
-            enqueued_before=wanted.enqueued_before,
-            metadata=wanted.metadata,
-            max_jobs=max_jobs,
-        ),
-    )
-
-
-def _cut(job_ids: list[JobId], size: int) -> Iterator[list[JobId]]:
-    return (job_ids[start : start + size] for start in range(0, len(job_ids), size))
+def _cut(found: FoundJobs, size: int) -> Iterator[tuple[list[JobId], JobId]]:
+    """Yield batches of jobs, and up to which job everything has been searched with each."""
+    for start in range(0, len(found.job_ids), size):
+        job_ids = found.job_ids[start : start + size]
+        yield job_ids, job_ids[-1]
+    if found.last_job_id is not None and found.last_job_id not in found.job_ids[-1:]:
+        yield [], found.last_job_id
 
 
 async def _apply_batch(
-    connection: Connection, command: FindFilterCommandRow, last_job_id: JobId | None, move: Move, wanted: Wanted
+    connection: Connection,
+    *,
+    command: FindFilterCommandRow,
+    last_job_id: JobId | None,
+    reached: JobId,
+    move: Move,
+    wanted: Wanted,
 ) -> bool:
     """Change one batch; False if another scheduler is at the command."""
     locked = await lock_filter_command(connection, command_id=command.command_id, last_job_id=last_job_id)
     if locked is None:
         return False
-    tally = await move.apply(connection, wanted)
+    tally = await move.apply(connection, wanted) if wanted.job_ids else Tally()
     await record_progress(
         connection,
         command_id=command.command_id,
-        last_job_id=wanted.job_ids[-1],
+        last_job_id=reached,
         moved=tally.moved,
         asked=tally.asked,
         refused=tally.refused,
@@ -149,7 +129,7 @@ async def _apply_batch(
     return True
 
 
-def _describe(move: Move, tally: Tally, max_redrives: int) -> str:
+def _describe(tally: Tally, *, move: Move, max_redrives: int) -> str:
     if tally == Tally():
         return f"nothing to {move.verb}: the filter means no job for which that can be done"
     return move.describe(tally, max_redrives)

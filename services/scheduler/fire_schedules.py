@@ -31,7 +31,7 @@ from shared.reckon_ticks import BadScheduleError, knows_time_zones, reckon_ticks
 logger = logging.getLogger(__name__)
 
 _BATCH: Final = 100
-_LOOK_SECONDS: Final = 2.5
+_LOOK_SECONDS: Final = 4.0
 # Another scheduler is at what is due.
 _BUSY_SECONDS: Final = 0.2
 _NO_ZONES_SECONDS: Final = 60.0

@@ -12,10 +12,13 @@ from tests.contract.own_jobs import FAILED, claim, enqueue, fail, give, outcome,
 from tests.contract.test_scheduler_deaths import die_before_statement
 from tests.engine import Engine
 
+# Whether jobs are found by their states, or along the primary key.
+BOTH_WAYS = pytest.mark.parametrize("walk_from", [1_000_000, -1], ids=["by state", "by key"])
 
-async def apply(engine: Engine, kind: str, job_filter: dict[str, Any]) -> str | None:
+
+async def apply(engine: Engine, kind: str, job_filter: dict[str, Any], walk_from: int = 1_000_000) -> str | None:
     command_id = give(engine, kind, job_filter=job_filter)
-    while await apply_job_filters(engine.scheduler, 5, batch=2, search=5) == 0:
+    while await apply_job_filters(engine.scheduler, 5, batch=2, search=5, walk_from=walk_from) == 0:
         pass
     return outcome(engine, command_id)
 
@@ -37,9 +40,10 @@ MEANT: list[tuple[dict[str, Any], set[int]]] = [
 ]
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize(("job_filter", "meant"), MEANT)
 async def test_a_filter_means_these_jobs_and_no_others(
-    engine: Engine, job_filter: dict[str, Any], meant: set[int]
+    engine: Engine, job_filter: dict[str, Any], meant: set[int], walk_from: int
 ) -> None:
     ids = enqueue(
         engine,
@@ -55,7 +59,7 @@ async def test_a_filter_means_these_jobs_and_no_others(
             "update job set created_at = '2025-12-31'::timestamptz + %s * interval '1 day' where id = %s", day, job_id
         )
     _, of_a_run = await engine.start_run({"a": []})
-    said = await apply(engine, "cancel_jobs", job_filter)
+    said = await apply(engine, "cancel_jobs", job_filter, walk_from)
     assert {place for place, state in enumerate(states(engine, ids)) if state == "canceled"} == meant
     assert engine.job(of_a_run["a"]).state == "ready"
     if not meant:
@@ -64,23 +68,25 @@ async def test_a_filter_means_these_jobs_and_no_others(
         assert said == f"canceled {len(meant)} waiting job{'s' if len(meant) > 1 else ''}"
 
 
-async def test_every_job_of_all_batches_is_changed_and_counted(engine: Engine) -> None:
+@BOTH_WAYS
+async def test_every_job_of_all_batches_is_changed_and_counted(engine: Engine, walk_from: int) -> None:
     ids = enqueue(engine, *[{}] * 23)
     running = await claim(engine, await engine.add_executor(), 4)
-    said = await apply(engine, "cancel_jobs", {"type": "email"})
+    said = await apply(engine, "cancel_jobs", {"type": "email"}, walk_from)
     assert said == "canceled 19 waiting jobs and asked 4 running jobs to end"
     assert sorted(states(engine, ids)) == ["canceled"] * 19 + ["running"] * 4
     assert all(engine.job(job.job_id).is_cancel_requested for job in running if job.job_id)
 
 
-async def test_many_jobs_are_redriven_and_discarded(engine: Engine) -> None:
+@BOTH_WAYS
+async def test_many_jobs_are_redriven_and_discarded(engine: Engine, walk_from: int) -> None:
     ids = await fail(engine, *[{}] * 7)
     kept = await fail(engine, {}, how=FAILED)
     engine.sql("update job set redrives = 5 where id = %s", ids[0])
-    said = await apply(engine, "redrive_jobs", {"type": "email", "states": ["dead"]})
+    said = await apply(engine, "redrive_jobs", {"type": "email", "states": ["dead"]}, walk_from)
     assert said == "redrove 6 jobs and left 1 job that had been redriven 5 times already"
     assert states(engine, [*ids, *kept]) == ["dead"] + ["ready"] * 6 + ["failed"]
-    assert await apply(engine, "discard_jobs", {"type": "email"}) == "discarded 1 dead job"
+    assert await apply(engine, "discard_jobs", {"type": "email"}, walk_from) == "discarded 1 dead job"
 
 
 async def test_a_job_that_came_after_the_command_is_not_meant(engine: Engine) -> None:
@@ -100,8 +106,9 @@ async def test_a_filter_that_means_everything_or_cannot_be_read_does_nothing_and
     assert engine.job(job_id).state == "ready"
 
 
+@BOTH_WAYS
 async def test_a_death_before_any_statement_loses_and_doubles_nothing(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, walk_from: int
 ) -> None:
     ids = await fail(engine, *[{}] * 9)
     command_id = give(engine, "redrive_jobs", job_filter={"type": "email"})
@@ -113,7 +120,7 @@ async def test_a_death_before_any_statement_loses_and_doubles_nothing(
                 # Each lives a little longer than the one before it, so that every statement is the last one once.
                 die_before_statement(patch, deaths)
                 try:
-                    await apply_job_filters(pool, 5, batch=2, search=4)
+                    await apply_job_filters(pool, 5, batch=2, search=4, walk_from=walk_from)
                 except DatabaseUnavailableError:
                     deaths += 1
     assert deaths >= 8
@@ -124,13 +131,14 @@ async def test_a_death_before_any_statement_loses_and_doubles_nothing(
     assert engine.sql("select count(*) from audit_event where name = 'command.applied'") == [(1,)]
 
 
-async def test_schedulers_that_race_change_every_job_once(engine: Engine) -> None:
+@BOTH_WAYS
+async def test_schedulers_that_race_change_every_job_once(engine: Engine, walk_from: int) -> None:
     await fail(engine, *[{}] * 60)
     commands = [give(engine, "redrive_jobs", job_filter={"type": "email"}) for _ in range(2)]
 
     async def apply_all() -> None:
         while any(outcome(engine, command_id) is None for command_id in commands):
-            await apply_job_filters(engine.scheduler, 5, batch=3, search=10)
+            await apply_job_filters(engine.scheduler, 5, batch=3, search=10, walk_from=walk_from)
 
     async with anyio.create_task_group() as tasks:
         for _ in range(4):

@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import Struct
 from msgspec.json import encode
 from psycopg import AsyncConnection, AsyncRawCursor
-from psycopg.rows import args_row, scalar_row
+from psycopg.rows import args_row, tuple_row
 from psycopg.types.json import Jsonb
 
 from shared.ids import CommandId, JobId
@@ -108,67 +108,153 @@ async def record_progress(
     await cur.execute(RECORD_PROGRESS, (last_job_id, moved, asked, refused, command_id))
 
 
-FIND_FILTERED_JOBS: Final = """\
--- name: FindFilteredJobs
-select f.id as job_id
+COUNT_JOBS_IN_STATES: Final = """\
+-- name: CountJobsInStates
+select coalesce(sum(c.jobs), 0)::bigint as jobs
 from (
-    select j.id, j.run_id, j.lane_id, j.limit_key_id, j.reason, j.created_at
-    from job j
-    where j.state = 'blocked'
-        and j.limit_key_id is not null
-        and j.finished_at is null
-        and 'blocked' = any($1::job_state[])
+    select t.lane_id, t.state, t.jobs
+    from job_count t
     union all
-    select j.id, j.run_id, j.lane_id, j.limit_key_id, j.reason, j.created_at
-    from job j
-    where j.state = 'scheduled'
-        and 'scheduled' = any($1::job_state[])
-    union all
-    select j.id, j.run_id, j.lane_id, j.limit_key_id, j.reason, j.created_at
-    from job j
-    where j.state = 'ready'
-        and 'ready' = any($1::job_state[])
-    union all
-    select j.id, j.run_id, j.lane_id, j.limit_key_id, j.reason, j.created_at
-    from job j
-    where j.state = 'running'
-        and 'running' = any($1::job_state[])
-    union all
-    select j.id, j.run_id, j.lane_id, j.limit_key_id, j.reason, j.created_at
-    from job j
-    where j.state in ('failed', 'dead', 'canceled')
-        and j.state = any($1::job_state[])
-) f
-where f.id > $2::uuid
-    and f.run_id is null
-    and f.created_at <= $3::timestamptz
-    and f.lane_id = any(array(
+    select p.lane_id, p.state, p.jobs
+    from job_count_change p
+) c
+where c.state = any($1::job_state[])
+    and c.lane_id = any(array(
         select l.id
         from lane l
         where l.kind = 'handler'
-            and ($4::text is null or l.job_type = $4::text)
-            and ($5::text is null or l.queue = $5::text)
+            and ($2::text is null or l.job_type = $2::text)
+            and ($3::text is null or l.queue = $3::text)
     ))
-    and ($6::text is null or f.reason = $6::text)
-    and (
-        $7::text is null
-        or f.limit_key_id = (select k.id from limit_key k where k.name = $7::text)
-    )
-    and ($8::timestamptz is null or f.created_at >= $8::timestamptz)
-    and ($9::timestamptz is null or f.created_at < $9::timestamptz)
-    and (
-        $10::jsonb is null
-        or exists (select 1 from job_spec s where s.job_id = f.id and s.metadata @> $10::jsonb)
-    )
-order by f.id
-limit $11::integer
 """
+
+
+async def count_jobs_in_states(
+    conn: AsyncConnection[Any],
+    *,
+    states: list[JobState],
+    job_type: str | None,
+    queue: str | None,
+) -> int:
+    """How many jobs of a filter's lanes are in these states, from the maintained counts."""
+    cur = AsyncRawCursor(conn, row_factory=tuple_row)
+    await cur.execute(COUNT_JOBS_IN_STATES, (states, job_type, queue))
+    row = await cur.fetchone()
+    if row is None:
+        raise LookupError("CountJobsInStates found no row")
+    value: int = row[0]
+    return value
+
+
+FIND_FILTERED_JOBS: Final = """\
+-- name: FindFilteredJobs
+with looked as materialized (
+    select j.id, j.run_id, j.lane_id, j.limit_key_id, j.state, j.reason, j.created_at
+    from job j
+    where $2::boolean
+        and j.id > $3::uuid
+        and j.id >= coalesce(
+            new_id_at($9::timestamptz, 0, repeat('0', 15)), '00000000-0000-0000-0000-000000000000'
+        )
+    order by j.id
+    limit $13::integer
+)
+select
+    array(
+        select f.id
+        from (
+            select k.id, k.run_id, k.lane_id, k.limit_key_id, k.reason, k.created_at
+            from looked k
+            where k.state = any($1::job_state[])
+            union all
+            select j.id, j.run_id, j.lane_id, j.limit_key_id, j.reason, j.created_at
+            from job j
+            where j.state = 'blocked'
+                and j.limit_key_id is not null
+                and j.finished_at is null
+                and not $2::boolean
+                and 'blocked' = any($1::job_state[])
+            union all
+            select j.id, j.run_id, j.lane_id, j.limit_key_id, j.reason, j.created_at
+            from job j
+            where j.state = 'scheduled'
+                and not $2::boolean
+                and 'scheduled' = any($1::job_state[])
+            union all
+            select j.id, j.run_id, j.lane_id, j.limit_key_id, j.reason, j.created_at
+            from job j
+            where j.state = 'ready'
+                and not $2::boolean
+                and 'ready' = any($1::job_state[])
+            union all
+            select j.id, j.run_id, j.lane_id, j.limit_key_id, j.reason, j.created_at
+            from job j
+            where j.state = 'running'
+                and not $2::boolean
+                and 'running' = any($1::job_state[])
+            union all
+            select j.id, j.run_id, j.lane_id, j.limit_key_id, j.reason, j.created_at
+            from job j
+            where j.state in ('failed', 'dead', 'canceled')
+                and not $2::boolean
+                and j.state = any($1::job_state[])
+        ) f
+        where f.id > $3::uuid
+            and f.run_id is null
+            and f.created_at <= $4::timestamptz
+            and f.lane_id = any(array(
+                select l.id
+                from lane l
+                where l.kind = 'handler'
+                    and ($5::text is null or l.job_type = $5::text)
+                    and ($6::text is null or l.queue = $6::text)
+            ))
+            and ($7::text is null or f.reason = $7::text)
+            and (
+                $8::text is null
+                or f.limit_key_id = (select k.id from limit_key k where k.name = $8::text)
+            )
+            and (
+                $9::timestamptz is null
+                or f.created_at >= $9::timestamptz
+            )
+            and (
+                $10::timestamptz is null
+                or f.created_at < $10::timestamptz
+            )
+            and (
+                $11::jsonb is null
+                or exists (
+                    select 1
+                    from job_spec s
+                    where s.job_id = f.id
+                        and s.metadata @> $11::jsonb
+                )
+            )
+        order by f.id
+        limit $12::integer
+    )::uuid[] as job_ids,
+    (select count(*) from looked k)::integer as looked_at,
+    (select k.id from looked k order by k.id desc limit 1)::uuid as last_job_id
+"""
+
+
+class FindFilteredJobsRow(Struct, frozen=True):
+    """Row of FindFilteredJobs."""
+
+    job_ids: list[JobId]
+    looked_at: int
+    last_job_id: JobId | None
+
+
+_make_find_filtered_jobs_row = args_row(FindFilteredJobsRow)
 
 
 async def find_filtered_jobs(
     conn: AsyncConnection[Any],
     *,
     states: list[JobState],
+    is_walk: bool,
     after_job_id: JobId,
     given_at: datetime,
     job_type: str | None,
@@ -179,15 +265,19 @@ async def find_filtered_jobs(
     enqueued_before: datetime | None,
     metadata: Any,
     max_jobs: int,
-) -> list[JobId]:
-    """The next jobs on their own, by id, that a filter means and that were enqueued before the command. Each state is read from its own
-    partial index, so that what succeeded costs nothing. Locks nothing: what is done to the jobs looks at their states again.
+    max_looked: int,
+) -> FindFilteredJobsRow:
+    """The next jobs on their own, by id, that a filter means and that were enqueued before the command. There are two ways: each state is
+    read from its own partial index, so that what succeeded costs nothing, and sorted; or (`is_walk`) the next `max_looked` jobs of any
+    kind are looked at along the primary key, which takes the same time however many there are. `looked_at` and `last_job_id` are about
+    the latter. Locks nothing: what is done to the jobs looks at their states again.
     """
-    cur = AsyncRawCursor(conn, row_factory=scalar_row)
+    cur = AsyncRawCursor(conn, row_factory=_make_find_filtered_jobs_row)
     await cur.execute(
         FIND_FILTERED_JOBS,
         (
             states,
+            is_walk,
             after_job_id,
             given_at,
             job_type,
@@ -198,6 +288,10 @@ async def find_filtered_jobs(
             enqueued_before,
             None if metadata is None else Jsonb(metadata, encode),
             max_jobs,
+            max_looked,
         ),
     )
-    return await cur.fetchall()
+    row: FindFilteredJobsRow | None = await cur.fetchone()
+    if row is None:
+        raise LookupError("FindFilteredJobs found no row")
+    return row

@@ -13,16 +13,19 @@ from shared.queries.models import JobState
 
 CANCEL_JOBS: Final = """\
 -- name: CancelJobs
-with wanted as (
-    select j.id, j.state
+with named as materialized (
+    select j.id, j.run_id, j.state, j.reason
     from job j
     where j.id = any($1::uuid[])
-        and j.run_id is null
-        and j.finished_at is null
-        and j.state = any($2::job_state[])
-        and ($3::text is null or j.reason = $3::text)
     order by j.id
     for update of j
+),
+wanted as (
+    select n.id, n.state
+    from named n
+    where n.run_id is null
+        and n.state = any($2::job_state[])
+        and ($3::text is null or n.reason = $3::text)
 ),
 canceled as (
     update job j
@@ -77,7 +80,8 @@ async def cancel_jobs(
     """moves job: blocked | scheduled | ready → canceled
     Of these jobs on their own, those in one of the states and, if one is given, of the reason: what waits ends at once, what runs gets
     the flag, which its executor's heartbeat brings. Returns how many of each.
-    Locks: the job rows, by id. What they are once they are locked decides: a claim may have committed while we waited for it.
+    Locks: the job rows, by id. What they are once they are locked decides: a claim may have committed while we waited for it. The primary
+    key alone finds them: with numbers that are out of date, another index may look better, and be read once for every job.
     """
     cur = AsyncRawCursor(conn, row_factory=_make_cancel_jobs_row)
     await cur.execute(CANCEL_JOBS, (job_ids, states, reason, command_id))

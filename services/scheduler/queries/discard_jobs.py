@@ -11,15 +11,19 @@ from shared.ids import CommandId, JobId
 
 DISCARD_JOBS: Final = """\
 -- name: DiscardJobs
-with wanted as (
-    select j.id
+with named as materialized (
+    select j.id, j.run_id, j.state, j.reason
     from job j
     where j.id = any($1::uuid[])
-        and j.run_id is null
-        and j.state = 'dead'
-        and ($2::text is null or j.reason = $2::text)
     order by j.id
     for update of j
+),
+wanted as (
+    select n.id
+    from named n
+    where n.run_id is null
+        and n.state = 'dead'
+        and ($2::text is null or n.reason = $2::text)
 ),
 discarded as (
     update job j
@@ -28,7 +32,6 @@ discarded as (
         reason = 'discarded'
     from wanted w
     where j.id = w.id
-        and j.state = 'dead'
     returning j.id
 ),
 told as (
@@ -50,6 +53,8 @@ async def discard_jobs(
 ) -> int:
     """moves job: dead → failed
     Of these jobs, those of the reason, if one is given: nobody wants them any more. Locks: the job rows, by id.
+    What they are once they are locked decides, and the primary key alone finds them: with numbers that are out of date, another index
+    may look better, and be read once for every job.
     """
     cur = AsyncRawCursor(conn, row_factory=tuple_row)
     await cur.execute(DISCARD_JOBS, (job_ids, reason, command_id))

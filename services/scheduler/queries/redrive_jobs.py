@@ -13,16 +13,20 @@ from shared.queries.models import JobState
 
 REDRIVE_JOBS: Final = """\
 -- name: RedriveJobs
-with wanted as (
-    select j.id, j.redrives
+with named as materialized (
+    select j.id, j.run_id, j.state, j.reason, j.redrives
     from job j
     where j.id = any($2::uuid[])
-        and j.run_id is null
-        and j.state in ('failed', 'dead', 'canceled')
-        and j.state = any($3::job_state[])
-        and ($4::text is null or j.reason = $4::text)
     order by j.id
     for update of j
+),
+wanted as (
+    select n.id, n.redrives
+    from named n
+    where n.run_id is null
+        and n.state in ('failed', 'dead', 'canceled')
+        and n.state = any($3::job_state[])
+        and ($4::text is null or n.reason = $4::text)
 ),
 redriven as (
     update job j
@@ -39,7 +43,6 @@ redriven as (
     from wanted w
     where j.id = w.id
         and w.redrives < $1::integer
-        and j.state in ('failed', 'dead', 'canceled')
     returning
         j.id, j.state,
         case when j.state = 'ready' then (select ring('job_ready')) else (select ring('job_waiting')) end as rung
@@ -79,6 +82,8 @@ async def redrive_jobs(
     Of these jobs on their own, those in one of the states and, if one is given, of the reason: they begin anew, at the end of their
     queue; those with a concurrency key wait for their turn. `refused` counts those that had been redriven `max_redrives` times.
     Locks: the job rows, by id.
+    What they are once they are locked decides, and the primary key alone finds them: with numbers that are out of date, another index
+    may look better, and be read once for every job.
     """
     cur = AsyncRawCursor(conn, row_factory=_make_redrive_jobs_row)
     await cur.execute(REDRIVE_JOBS, (max_redrives, job_ids, states, reason, command_id))

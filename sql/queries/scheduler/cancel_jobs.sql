@@ -2,18 +2,22 @@
 -- moves job: blocked | scheduled | ready → canceled
 -- Of these jobs on their own, those in one of the states and, if one is given, of the reason: what waits ends at once, what runs gets
 -- the flag, which its executor's heartbeat brings. Returns how many of each.
--- Locks: the job rows, by id. What they are once they are locked decides: a claim may have committed while we waited for it.
+-- Locks: the job rows, by id. What they are once they are locked decides: a claim may have committed while we waited for it. The primary
+-- key alone finds them: with numbers that are out of date, another index may look better, and be read once for every job.
 -- @required
-with wanted as (
-    select j.id, j.state
+with named as materialized (
+    select j.id, j.run_id, j.state, j.reason
     from job j
     where j.id = any(@job_ids::uuid[])
-        and j.run_id is null
-        and j.finished_at is null
-        and j.state = any(@states::job_state[])
-        and (sqlc.narg('reason')::text is null or j.reason = sqlc.narg('reason')::text)
     order by j.id
     for update of j
+),
+wanted as (
+    select n.id, n.state
+    from named n
+    where n.run_id is null
+        and n.state = any(@states::job_state[])
+        and (sqlc.narg('reason')::text is null or n.reason = sqlc.narg('reason')::text)
 ),
 canceled as (
     update job j

@@ -1,16 +1,22 @@
 -- name: DiscardJobs :one
 -- moves job: dead → failed
 -- Of these jobs, those of the reason, if one is given: nobody wants them any more. Locks: the job rows, by id.
+-- What they are once they are locked decides, and the primary key alone finds them: with numbers that are out of date, another index
+-- may look better, and be read once for every job.
 -- @required
-with wanted as (
-    select j.id
+with named as materialized (
+    select j.id, j.run_id, j.state, j.reason
     from job j
     where j.id = any(@job_ids::uuid[])
-        and j.run_id is null
-        and j.state = 'dead'
-        and (sqlc.narg('reason')::text is null or j.reason = sqlc.narg('reason')::text)
     order by j.id
     for update of j
+),
+wanted as (
+    select n.id
+    from named n
+    where n.run_id is null
+        and n.state = 'dead'
+        and (sqlc.narg('reason')::text is null or n.reason = sqlc.narg('reason')::text)
 ),
 discarded as (
     update job j
@@ -19,7 +25,6 @@ discarded as (
         reason = 'discarded'
     from wanted w
     where j.id = w.id
-        and j.state = 'dead'
     returning j.id
 ),
 told as (

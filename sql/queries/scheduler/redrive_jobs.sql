@@ -3,17 +3,23 @@
 -- Of these jobs on their own, those in one of the states and, if one is given, of the reason: they begin anew, at the end of their
 -- queue; those with a concurrency key wait for their turn. `refused` counts those that had been redriven `max_redrives` times.
 -- Locks: the job rows, by id.
+-- What they are once they are locked decides, and the primary key alone finds them: with numbers that are out of date, another index
+-- may look better, and be read once for every job.
 -- @required
-with wanted as (
-    select j.id, j.redrives
+with named as materialized (
+    select j.id, j.run_id, j.state, j.reason, j.redrives
     from job j
     where j.id = any(@job_ids::uuid[])
-        and j.run_id is null
-        and j.state in ('failed', 'dead', 'canceled')
-        and j.state = any(@states::job_state[])
-        and (sqlc.narg('reason')::text is null or j.reason = sqlc.narg('reason')::text)
     order by j.id
     for update of j
+),
+wanted as (
+    select n.id, n.redrives
+    from named n
+    where n.run_id is null
+        and n.state in ('failed', 'dead', 'canceled')
+        and n.state = any(@states::job_state[])
+        and (sqlc.narg('reason')::text is null or n.reason = sqlc.narg('reason')::text)
 ),
 redriven as (
     update job j
@@ -30,7 +36,6 @@ redriven as (
     from wanted w
     where j.id = w.id
         and w.redrives < @max_redrives::integer
-        and j.state in ('failed', 'dead', 'canceled')
     returning
         j.id, j.state,
         case when j.state = 'ready' then (select ring('job_ready')) else (select ring('job_waiting')) end as rung
