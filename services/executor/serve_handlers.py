@@ -27,6 +27,8 @@ from shared.loop import run_loop
 from shared.stop import Stop
 
 _BUILT_IN: Final = "shared.jobs.builtin"
+# Processes in which calls are run alone that may have killed another: an innocent one may take its time there.
+_QUARANTINES: Final = 4
 # What the built-in handlers read; a secret may be in a file.
 _BUILT_IN_ENV: Final = (
     "HOWDAH_ALLOWED_NETWORKS", "HOWDAH_ALLOWED_NETWORKS_FILE", "HOWDAH_SMTP_URL", "HOWDAH_SMTP_URL_FILE",
@@ -101,6 +103,7 @@ class HandlerSide:
             on_progress=lambda notes: self._progress.take(notes) if self._progress else None,
             env=config.environment_of_handlers(os.environ),
             concurrency=max(1, -(-config.handler_slots // config.handler_processes)),
+            quarantines=_QUARANTINES,
             run_as=resolve_run_as(config.run_handlers_as) if config.run_handlers_as else None,
             mark=state.mark,
             reaper_pid=reaper_pid,

@@ -47,6 +47,10 @@ _OUTCOMES: Final = {
 _MAY_BE_TRIED_AGAIN: Final = frozenset({CallOutcome.ERRORED, CallOutcome.TIMED_OUT, CallOutcome.SNOOZED})
 
 _decode_retry = msgspec.json.Decoder(RetryPolicy).decode
+_decode_values = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_NO_JSON: Final = AttemptEnd(
+    AttemptOutcome.FAILED, reason="invalid_result", error="its handler process sent a result that is no JSON value"
+)
 
 
 class CallProcesses(Protocol):
@@ -89,6 +93,7 @@ class JobTurnover:
         self._succeeded: deque[HeldCall] = deque()
         self._under_way = 0
         self._looked_in_vain = 0
+        self._contended = False
         # One for each loop.
         self.bells = [Bell() for _ in range(LOOPS)]
 
@@ -103,12 +108,14 @@ class JobTurnover:
             held = self._holdings.find(end.key)
             if held is None:
                 continue
-            if end.outcome is CallOutcome.SUCCEEDED:
-                if end.result:
-                    held.result = end.result.decode()
-                self._succeeded.append(held)
-            else:
+            if end.outcome is not CallOutcome.SUCCEEDED:
                 self._settle(held, _attempt_end(end))
+            elif end.result and not _is_one_value(end.result):
+                # Results travel in one array: what is none, or several, must not become another job's.
+                self._settle(held, _NO_JSON)
+            else:
+                held.result = end.result.decode()
+                self._succeeded.append(held)
         self.ring()
 
     async def turn_over(self) -> float:
@@ -171,6 +178,7 @@ class JobTurnover:
             else:
                 self._settle_all(ended)
             calls = [self._call(row) for row in rows if row.job_id is not None]
+        self._contended = not calls and rows[0].lane_id is not None
         if calls:
             self._marks.claimed(rows[0].lane_id or 0, max(row.claim_order or 0 for row in rows))
             self._processes.submit(calls)
@@ -185,8 +193,9 @@ class JobTurnover:
             has_more = bool(self._succeeded) or self._holdings.free_slots > 0
             return 0 if has_more else jittered(LOOK_SECONDS)
         self._looked_in_vain += 1
-        # What was ready may have been locked by somebody who then claimed less: one more look follows soon.
-        return jittered(SECOND_LOOK_SECONDS if slots and self._looked_in_vain == 1 else LOOK_SECONDS)
+        # What is ready there is locked by somebody, who may take less; and behind that lane there may be others.
+        soon = slots and (self._contended or self._looked_in_vain == 1)
+        return jittered(SECOND_LOOK_SECONDS if soon else LOOK_SECONDS)
 
     def _call(self, row: TurnOverJobsRow) -> Call:
         if row.job_id is None or row.epoch is None or row.row_at is None or row.job_type is None:
@@ -202,7 +211,7 @@ class JobTurnover:
             max_attempts=row.max_attempts or 1,
             timeout_seconds=row.timeout_seconds or 1,
             queue=row.queue or "",
-            retry=_decode_retry(row.retry) if row.retry else None,
+            retry=_read_retry(row),
             metadata=(row.metadata or "").encode(),
             traceparent=row.traceparent or "",
         )
@@ -227,6 +236,24 @@ class JobTurnover:
 def _array_text(elements: Iterable[str]) -> str:
     """Return PostgreSQL's text of an array whose elements need no escapes."""
     return f"{{{','.join(elements)}}}"
+
+
+def _read_retry(row: TurnOverJobsRow) -> RetryPolicy | None:
+    if not row.retry:
+        return None
+    try:
+        return _decode_retry(row.retry)
+    except msgspec.ValidationError as error:
+        # Of a newer version, perhaps. The handler's own will do; the job is not to blame.
+        logger.warning("the retry policy of a job is not understood: %s", error, extra={"job_id": row.job_id})
+        return None
+
+
+def _is_one_value(text: bytes) -> bool:
+    try:
+        return len(_decode_values(b"[" + text + b"]")) == 1
+    except msgspec.DecodeError:
+        return False
 
 
 def _attempt_end(end: CallEnd) -> AttemptEnd:

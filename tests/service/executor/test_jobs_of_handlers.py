@@ -54,16 +54,15 @@ def enqueue(cluster: Cluster, job_type: str, payload: object, **fields: object) 
 
 
 def read(cluster: Cluster, job_id: UUID) -> dict[str, Any]:
-    ((state, reason, used, epoch, error, result, outcome),) = cluster.sql(
+    rows = cluster.sql(
         """
         select j.state::text, j.reason, j.attempts_used, j.claim_epoch, a.error, a.result, a.outcome::text
         from job j left join attempt a on a.job_id = j.id and a.epoch = j.claim_epoch where j.id = %s
         """,
         job_id,
     )
-    return {
-        "state": state, "reason": reason, "used": used, "epoch": epoch, "error": error, "result": result, "outcome": outcome,
-    }  # fmt: skip
+    names = ("state", "reason", "used", "epoch", "error", "result", "outcome")
+    return dict(zip(names, rows[0], strict=True))
 
 
 def await_state(cluster: Cluster, job_id: UUID, *states: str) -> dict[str, Any]:

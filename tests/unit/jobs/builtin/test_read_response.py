@@ -3,7 +3,6 @@
 import base64
 import json
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,8 +69,7 @@ def test_headers_are_bounded() -> None:
 @given(st.binary(max_size=200), st.sampled_from(["", "text/plain; charset=latin-1", "text/plain; charset=utf-16"]))
 def test_any_body_can_be_stored_and_is_bounded(body: bytes, content_type: str) -> None:
     response = read(body, content_type)
-    written = msgspec.json.encode(response)
-    assert "\\u0000" not in written.decode()
+    assert "\0" not in response.body
     assert len(json.dumps(response.body, ensure_ascii=False).encode()) <= 6 * len(body) + 20
     if response.encoding == "base64":
         assert base64.b64decode(response.body) == body

@@ -1,0 +1,63 @@
+"""What handler processes say is believed no further than it makes sense."""
+
+from uuid import uuid4
+
+import msgspec
+import pytest
+
+from services.executor import turn_over_jobs
+from services.executor.mark_lanes import LaneMarks
+from services.executor.queries.turn_over_jobs import TurnOverJobsRow
+from shared.ids import JobId
+from shared.jobs import RetryPolicy
+
+
+@pytest.mark.parametrize("text", [b"1", b'{"a": [1, 2]}', b'"],["', b"null"])
+def test_one_value_is_one_value(text: bytes) -> None:
+    assert turn_over_jobs._is_one_value(text)
+
+
+@pytest.mark.parametrize("text", [b"1,2", b"1],[2", b"{", b"", b" ", b"\xff", b"1]"])
+def test_what_would_shift_the_results_of_others_is_no_value(text: bytes) -> None:
+    assert not turn_over_jobs._is_one_value(text)
+
+
+@pytest.mark.parametrize("retry", ['{"later": 1}', '{"first_seconds": -1}', "[]", '{"first_seconds": "x"}'])
+def test_a_policy_that_is_not_understood_costs_nobody_the_claim(retry: str) -> None:
+    assert turn_over_jobs._read_retry(_row(retry)) is None
+
+
+def test_a_policy_of_the_jobs_own_counts() -> None:
+    assert turn_over_jobs._read_retry(_row('{"first_seconds": 7}')) == RetryPolicy(first_seconds=7)
+
+
+def _row(retry: str) -> TurnOverJobsRow:
+    fields = dict.fromkeys(TurnOverJobsRow.__struct_fields__)
+    return msgspec.structs.replace(TurnOverJobsRow(**fields), job_id=JobId(uuid4()), retry=retry)  # type: ignore[arg-type]
+
+
+def test_scans_from_the_front_take_a_twentieth_of_the_time_and_none_while_they_are_short() -> None:
+    now = [0.0]
+    marks = LaneMarks(clock=lambda: now[0])
+    marks.claimed(1, 100)
+    marks.took(0.002, from_front=True)  # nothing to compare with yet: as if all of it were too long
+    assert marks.choose() == {1: 100}
+    marks.took(0.002, from_front=False)
+    now[0] = 0.041
+    assert marks.choose() == {}
+    marks.took(0.002, from_front=True)
+    assert marks.choose() == {}  # as short as any other: again at once
+    marks.took(0.502, from_front=True)
+    now[0] += 9.9
+    assert marks.choose() == {1: 100}
+    now[0] += 0.2
+    assert marks.choose() == {}
+
+
+def test_an_empty_lane_is_looked_at_from_the_front() -> None:
+    marks = LaneMarks(clock=lambda: 0.0)
+    marks.claimed(1, 100)
+    marks.took(10.0, from_front=True)
+    assert marks.choose() == {1: 100}
+    marks.forget()
+    assert marks.choose() == {}
