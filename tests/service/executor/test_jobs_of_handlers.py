@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
+from deploy.embedded.repository import git
 from deploy.embedded.stack import ServiceProcess
 from tests.cluster import FAST_LEASE, Cluster, executor_child, run_cluster
 from tests.database import TestDatabase
@@ -238,3 +239,37 @@ def test_nothing_of_handlers_outlives_a_killed_executor(cluster: Cluster, record
     assert executor.process is not None
     executor.process.wait(30)
     assert not Path(f"/proc/{pid}").exists()
+
+
+PIPELINE = """\
+on: push
+jobs:
+  build: {run: 'true'}
+  tell:
+    needs: [build]
+    task: {type: describe}
+  shout:
+    needs: [tell]
+    task: {type: transform, payload: {expression: 'join(`-`, parts)', data: {parts: [a, "1.0", true]}}}
+  after:
+    needs: [shout]
+    run: echo reached
+"""
+
+
+def test_a_pipeline_calls_handlers_which_learn_of_their_run(cluster: Cluster) -> None:
+    cluster.start("scheduler")
+    start_executor(cluster)
+    pipeline = cluster.add_pipeline({".howdah.yml": PIPELINE})
+    run_id = pipeline.request_run()
+    assert pipeline.await_end(run_id) == "failed"
+    told = read(cluster, pipeline.job(run_id, "tell")["id"])
+    assert (told["state"], told["outcome"]) == ("succeeded", "succeeded")
+    metadata = told["result"]["metadata"]
+    assert (metadata["pipeline"], metadata["run_number"], metadata["branch"]) == ("app", 1, "main")
+    assert metadata["commit"] == git("rev-parse", "HEAD", cwd=pipeline.clone).strip()
+    # A boolean cannot be joined: an error in the payload is for good, and what needs the job is skipped.
+    shout = read(cluster, pipeline.job(run_id, "shout")["id"])
+    assert (shout["state"], shout["outcome"], shout["used"]) == ("failed", "failed", 1)
+    assert pipeline.job(run_id, "after")["state"] == "skipped"
+    assert cluster.sql("select count(*) from job where state not in ('succeeded', 'failed', 'skipped')") == [(0,)]
