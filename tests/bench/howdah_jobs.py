@@ -43,7 +43,9 @@ class HowdahDriver:
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._executor: Process | None = None
         self._looking: asyncio.Task[None] | None = None
-        self._folder = Path(tempfile.mkdtemp(prefix="howdah-bench-executor-"))
+        # Gone with this process.
+        self._place = tempfile.TemporaryDirectory(prefix="howdah-bench-executor-", ignore_cleanup_errors=True)
+        self._folder = Path(self._place.name)
         self._counter = self._folder / "counter"
         self._counter.write_bytes(COUNTER.pack(0, 0.0))
 
