@@ -52,7 +52,7 @@ FIGURES: Final[dict[str, Callable[[Bench], Outcome]]] = {
     "jobs-snapshot": measure_jobs_snapshot,
     "webhook-rate": measure_webhook_rate,
 }
-_LEAST_WIDTH: Final = 176
+_LEAST_WIDTH: Final = 184
 
 
 def main(names: list[str]) -> int:

@@ -32,7 +32,7 @@ def measure_jobs_depth(bench: Bench) -> Outcome:
             is_howdah = entrant is field.howdah
             lines.append(
                 Line(
-                    f"{words}, of the rate beside nothing: {entrant.label}",
+                    f"rate left beside {words}: {entrant.label}",
                     "%",
                     share if is_howdah else None,
                     None if is_howdah else share,
