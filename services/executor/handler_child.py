@@ -33,6 +33,7 @@ from services.executor.handler_frames import (
 from services.executor.handler_marks import BeginMarks
 from services.executor.handler_run_calls import CallRunner
 from services.executor.handler_running import current_call
+from services.executor.harden_process import harden_process
 from shared.jobs.describe_handlers import describe_handlers
 from shared.jobs.load_handlers import HandlersUnavailableError, load_handlers
 
@@ -41,6 +42,8 @@ _THREAD_STACK_BYTES: Final = 8 * 1024 * 1024
 
 def serve(settings: ChildSettings) -> NoReturn:
     """Import the handlers and run calls until the executor closes the pipe."""
+    # What operators give to handlers, commands that run under the same user are not to read.
+    harden_process()
     channel = Channel()
     marks = BeginMarks.attach(settings.marks_fd, settings.seats)
     # Ctrl-C in a terminal, if somebody joins our session to one, is the executor's business.
