@@ -119,7 +119,12 @@ class JobLoop:
         done: list[int] = []
         while True:
             self._rung.clear()
-            cursor = await connection.execute(_FINISH_AND_CLAIM, [_write_array(done)])
+            try:
+                cursor = await connection.execute(_FINISH_AND_CLAIM, [_write_array(done)])
+            except psycopg.errors.DeadlockDetected:
+                # SKIP LOCKED waits all the same where a row moves on between its being seen and locked: the server
+                # follows it to the version that its claimer is finishing, and that one may be waiting here.
+                continue
             finished, done = done, [row[0] for row in await cursor.fetchall()]
             if done:
                 self._handled.count(len(done))
@@ -130,7 +135,9 @@ class JobLoop:
         """End the loops; nothing is under way any more."""
         for running in self._running:
             running.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        for ended in await asyncio.gather(*self._running, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
 
     async def close(self) -> None:
         """Disconnect."""
