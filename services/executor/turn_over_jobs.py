@@ -91,7 +91,9 @@ class JobTurnover:
         self._processes = processes
         self._marks = LaneMarks()
         self._succeeded: deque[HeldCall] = deque()
+        # Statements, and the slots that they will have taken more than they will have freed.
         self._under_way = 0
+        self._slots_under_way = 0
         self._looked_in_vain = 0
         self._contended = False
         # One for each loop.
@@ -121,8 +123,8 @@ class JobTurnover:
     async def turn_over(self) -> float:
         """Record and claim once; returns the seconds until the next look."""
         ended = [self._succeeded.popleft() for _ in range(min(len(self._succeeded), _MOST_ENDED))]
-        may_claim = self._membership.registered and not self._membership.draining and self._processes.is_available
-        slots = max(0, min(self._holdings.free_slots, _MOST_CLAIMED)) if may_claim else 0
+        # What this very statement records frees its slots: else a full executor would finish and claim in turns.
+        slots = max(0, min(self._free_slots() + len(ended), _MOST_CLAIMED)) if self._may_claim() else 0
         if not ended and not slots:
             return jittered(LOOK_SECONDS)
         if self._under_way and len(ended) + slots < _ENOUGH:
@@ -131,11 +133,20 @@ class JobTurnover:
             return jittered(LOOK_SECONDS)
         marks = self._marks.choose()
         self._under_way += 1
+        self._slots_under_way += slots - len(ended)
         try:
             claimed = await self._ask(ended, slots, marks)
         finally:
             self._under_way -= 1
+            self._slots_under_way -= slots - len(ended)
         return self._next_look(claimed, slots, is_marked=bool(marks))
+
+    def _may_claim(self) -> bool:
+        return self._membership.registered and not self._membership.draining and self._processes.is_available
+
+    def _free_slots(self) -> int:
+        """Return how many slots will be free when what is under way has been answered."""
+        return self._holdings.free_slots - self._slots_under_way
 
     async def _ask(self, ended: list[HeldCall], slots: int, marks: dict[int, int]) -> int:
         """Do the statement; returns how many jobs it claimed."""
@@ -188,10 +199,10 @@ class JobTurnover:
         if claimed < slots:
             # That lane is empty behind its mark; there may be something in front of it, or in another lane.
             self._marks.forget()
-        if claimed or self._succeeded or (slots and is_marked):
+        has_room = self._may_claim() and self._free_slots() > 0
+        if claimed or self._succeeded or (slots and is_marked) or (has_room and not slots):
             self._looked_in_vain = 0
-            has_more = bool(self._succeeded) or self._holdings.free_slots > 0
-            return 0 if has_more else jittered(LOOK_SECONDS)
+            return 0 if self._succeeded or has_room else jittered(LOOK_SECONDS)
         self._looked_in_vain += 1
         # What is ready there is locked by somebody, who may take less; and behind that lane there may be others.
         soon = slots and (self._contended or self._looked_in_vain == 1)
