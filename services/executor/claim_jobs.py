@@ -61,6 +61,9 @@ class JobClaim:
                 # The claim may have taken effect, or may still do so.
                 self._membership.doubt_books()
                 raise
+            if not self._membership.registered:
+                # We were declared lost meanwhile: what was claimed is rescued, and must not run here beside that.
+                return 1.0
             held = [self._holdings.add(job) for job in jobs]
         for one in held:
             self._start(one)

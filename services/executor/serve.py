@@ -203,6 +203,9 @@ async def _work(
         await run_loop("claim", claim, bell=around.holdings.slot_freed, stop=stop)
         membership.draining = True
         beat_bell.ring()
+        # A claim that is under way is not held yet, and must not be left behind as running.
+        with anyio.move_on_after(_LEAVE_SECONDS):
+            await turnover.wait_answered()
         await _drain(config, custody, stop)
         jobs.cancel_scope.cancel()
         silent.request()

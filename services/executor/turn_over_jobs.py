@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
+import anyio
 import msgspec
 
 from services.executor.beat_executor import Membership
@@ -94,6 +95,7 @@ class JobTurnover:
         # Statements, and the slots that they will have taken more than they will have freed.
         self._under_way = 0
         self._slots_under_way = 0
+        self._answered = anyio.Event()
         self._looked_in_vain = 0
         self._contended = False
         # One for each loop.
@@ -139,7 +141,14 @@ class JobTurnover:
         finally:
             self._under_way -= 1
             self._slots_under_way -= slots - len(ended)
+            self._answered.set()
+            self._answered = anyio.Event()
         return self._next_look(claimed, slots, is_marked=bool(marks))
+
+    async def wait_answered(self) -> None:
+        """Return once no statement is under way, so that whatever it claimed is held."""
+        while self._under_way:
+            await self._answered.wait()
 
     def _may_claim(self) -> bool:
         return self._membership.registered and not self._membership.draining and self._processes.is_available
@@ -188,7 +197,10 @@ class JobTurnover:
                     self._holdings.remove(held)
             else:
                 self._settle_all(ended)
-            calls = [self._call(row) for row in rows if row.job_id is not None]
+            calls = []
+            if self._membership.registered and self._membership.executor_id == executor_id:
+                calls = [self._call(row) for row in rows if row.job_id is not None]
+            # Else we were declared lost meanwhile: what was claimed is rescued, and must not run here beside that.
         self._contended = not calls and rows[0].lane_id is not None
         if calls:
             self._marks.claimed(rows[0].lane_id or 0, max(row.claim_order or 0 for row in rows))
