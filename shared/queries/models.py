@@ -114,6 +114,23 @@ class ScheduleCatchUp(StrEnum):
     ALL = "all"
 
 
+class LogRetention(StrEnum):
+    """The enum `log_retention`."""
+
+    SHORT = "short"
+    STANDARD = "standard"
+    LONG = "long"
+
+
+class LogState(StrEnum):
+    """The enum `log_state`."""
+
+    NONE = "none"
+    OPEN = "open"
+    PACKED = "packed"
+    COMPACT = "compact"
+
+
 ENUMS: Final[tuple[tuple[str, type[StrEnum]], ...]] = (
     ("delivery_outcome", DeliveryOutcome),
     ("run_state", RunState),
@@ -126,4 +143,6 @@ ENUMS: Final[tuple[tuple[str, type[StrEnum]], ...]] = (
     ("notification_state", NotificationState),
     ("token_role", TokenRole),
     ("schedule_catch_up", ScheduleCatchUp),
+    ("log_retention", LogRetention),
+    ("log_state", LogState),
 )
