@@ -29,6 +29,10 @@ class SealError(HowdahError):
     """A sealed value cannot be opened: unknown key id, or the ciphertext was altered or moved."""
 
 
+class DamagedBlockError(HowdahError):
+    """A block of a log cannot be decoded: it was altered, cut off, or written by a newer version."""
+
+
 class RefusedError(HowdahError):
     """The database refused what was asked for: malformed, taken or too large. Trying again changes nothing.
 

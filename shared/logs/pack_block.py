@@ -1,0 +1,148 @@
+"""Blocks: chunks of one attempt that follow one another, compressed together, and exactly as they were. Pure.
+
+A block is two Zstandard frames (RFC 8878) behind a head: first what is known of the chunks, column by column, each
+number as the difference to the one before and its bytes by significance, which compresses to a few bytes a chunk; then
+their data. Each frame carries its checksum and its size, so that a block is never decoded to something else than was
+encoded, nor into more memory than it says.
+
+    head     4 bytes "HLB1", then as little-endian 32-bit numbers: chunks, lines, bytes of data, bytes of the 1st frame
+    columns  seq, recorded_at (microseconds since 1970), first_line, bytes, lines, step, stream + 4 × continues,
+             offsets of the lines
+"""
+
+import itertools
+import struct
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from shared.errors import DamagedBlockError
+from shared.logs.stored_chunk import StoredChunk
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+# 64 KiB more than any that is packed: the last chunk of a block may be that long.
+MOST_BLOCK_BYTES: Final = 64 * 1024 * 1024
+
+_HEAD: Final = struct.Struct("<4sIIII")
+_MAGIC: Final = b"HLB1"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+# Letters of `struct` for each column of the chunks.
+_COLUMNS: Final = "qqqIIhb"
+_OFFSET: Final = "i"
+_CONTINUES: Final = 4
+_OPTIONS: Final = {zstd.CompressionParameter.compression_level: 9, zstd.CompressionParameter.checksum_flag: 1}
+
+
+def encode_block(chunks: Sequence[StoredChunk]) -> bytes:
+    """Return chunks as a block. There must be at least one.
+
+    Raises `ValueError` for more than `MOST_BLOCK_BYTES` of data, and for what no chunk can hold.
+    """
+    data = b"".join([chunk.data for chunk in chunks])
+    if not chunks or len(data) > MOST_BLOCK_BYTES:
+        raise ValueError(f"a block holds 1 chunk or more, and at most {MOST_BLOCK_BYTES} bytes; not {len(data)}")
+    columns: tuple[Iterable[int], ...] = (
+        _differences([chunk.seq for chunk in chunks]),
+        _differences([(chunk.recorded_at - _EPOCH) // _MICROSECOND for chunk in chunks]),
+        _differences([chunk.first_line for chunk in chunks]),
+        [len(chunk.data) for chunk in chunks],
+        [len(chunk.line_offsets_ms) for chunk in chunks],
+        [chunk.step for chunk in chunks],
+        [chunk.stream + _CONTINUES * chunk.continues for chunk in chunks],
+    )
+    offsets = list(itertools.chain.from_iterable(_differences(chunk.line_offsets_ms) for chunk in chunks))
+    try:
+        parts = [_by_significance(letter, column) for letter, column in zip(_COLUMNS, columns, strict=True)]
+        parts.append(_by_significance(_OFFSET, offsets))
+    except struct.error as error:
+        raise ValueError(f"a chunk holds a number that is out of range: {error}") from error
+    known = zstd.compress(b"".join(parts), options=_OPTIONS)
+    head = _HEAD.pack(_MAGIC, len(chunks), len(offsets), len(data), len(known))
+    return head + known + zstd.compress(data, options=_OPTIONS)
+
+
+def decode_block(block: bytes) -> list[StoredChunk]:
+    """Return the chunks of a block. Raises `DamagedBlockError`."""
+    if len(block) < _HEAD.size:
+        raise DamagedBlockError(f"a block of {len(block)} bytes is cut off")
+    magic, count, line_count, data_bytes, known_bytes = _HEAD.unpack_from(block)
+    if magic != _MAGIC:
+        raise DamagedBlockError(f"a block begins with {_MAGIC!r}, not with {magic!r}: it may be of a newer version")
+    sizes = [struct.calcsize(f"<{letter}") * count for letter in _COLUMNS]
+    sizes.append(struct.calcsize(f"<{_OFFSET}") * line_count)
+    known = _decompress(block[_HEAD.size : _HEAD.size + known_bytes], sum(sizes))
+    data = _decompress(block[_HEAD.size + known_bytes :], data_bytes)
+    ends = list(itertools.accumulate(sizes))
+    columns = [
+        _from_significance(letter, known[end - size : end])
+        for letter, size, end in zip(_COLUMNS + _OFFSET, sizes, ends, strict=True)
+    ]
+    seqs, times, first_lines, lengths, line_counts, steps, streams, offsets = columns
+    if sum(lengths) != data_bytes or sum(line_counts) != line_count:
+        raise DamagedBlockError("a block's sizes contradict each other")
+    rest = iter(offsets)
+    chunks: list[StoredChunk] = []
+    position = 0
+    for seq, at, first_line, length, lines, step, stream in zip(
+        itertools.accumulate(seqs),
+        itertools.accumulate(times),
+        itertools.accumulate(first_lines),
+        lengths,
+        line_counts,
+        steps,
+        streams,
+        strict=True,
+    ):
+        chunks.append(
+            StoredChunk(
+                seq=seq,
+                step=step,
+                stream=stream % _CONTINUES,
+                first_line=first_line,
+                continues=stream >= _CONTINUES,
+                line_offsets_ms=list(itertools.accumulate(itertools.islice(rest, lines))),
+                recorded_at=_EPOCH + timedelta(microseconds=at),
+                data=data[position : position + length],
+            )
+        )
+        position += length
+    return chunks
+
+
+def _differences(numbers: Sequence[int]) -> list[int]:
+    return [later - earlier for later, earlier in zip(numbers, itertools.chain((0,), numbers), strict=False)]
+
+
+def _by_significance(letter: str, numbers: Iterable[int]) -> bytes:
+    """Return the numbers' lowest bytes, then their second ones …: high bytes are mostly the same."""
+    column = list(numbers)
+    packed = struct.pack(f"<{len(column)}{letter}", *column)
+    width = struct.calcsize(f"<{letter}")
+    return b"".join(packed[place::width] for place in range(width))
+
+
+def _from_significance(letter: str, planes: bytes) -> tuple[int, ...]:
+    width = struct.calcsize(f"<{letter}")
+    count = len(planes) // width
+    packed = bytearray(len(planes))
+    for place in range(width):
+        packed[place::width] = planes[place * count : (place + 1) * count]
+    return struct.unpack(f"<{count}{letter}", packed)
+
+
+def _decompress(frame: bytes, size: int) -> bytes:
+    """Return what a frame holds, if that is so many bytes. Raises `DamagedBlockError`."""
+    try:
+        if zstd.get_frame_info(frame).decompressed_size != size:
+            raise DamagedBlockError("a block's frame holds another number of bytes than its head says")
+        if zstd.get_frame_size(frame) != len(frame):
+            raise DamagedBlockError("a block is cut off, or longer than its frames")
+        return zstd.decompress(frame)
+    except zstd.ZstdError as error:
+        raise DamagedBlockError(f"a block's frame cannot be read: {error}") from error

@@ -1,0 +1,48 @@
+"""The words of a text, and the numbers under which they are indexed. Pure.
+
+A word is a longest run of letters and digits, of any script, in lower case: `GET /api/v1?id=7F-3` holds get, api, v1,
+id, 7f and 3. Nothing is left out and nothing is stemmed, so an address, a path, a commit's or a request's id is found
+by its parts. The fraction of a second behind a time of day is no word: nearly every line has another, and hardly
+anybody looks for one.
+
+Words are hashed into a bounded space of numbers, so that the index cannot grow with the number of ids that are ever
+printed. Two words may share a number: what the index finds is a candidate, and is read before it is shown.
+"""
+
+import re
+from typing import Final
+from zlib import crc32
+
+WORD_BITS: Final = 22
+
+_MASK: Final = (1 << WORD_BITS) - 1
+_WORD: Final = re.compile(r"[^\W_]+")
+_FRACTION: Final = re.compile(r"(:[0-9]{2})[.,][0-9]+")
+# Of UTF-8: letters of ASCII in lower case; all else of ASCII that is no digit, a space; what is not of ASCII, as it is.
+_LOWER_OR_SPACE: Final = bytes(
+    code if code >= 0x80 or chr(code).isalnum() else 0x20 for code in bytes(range(256)).lower()
+)
+
+
+def split_words(text: str) -> list[str]:
+    """Return the words of a text in their order, as often as they occur."""
+    return _WORD.findall(_FRACTION.sub(r"\1 ", text).lower())
+
+
+def number_of(word: str) -> int:
+    """Return the number under which a word is indexed, from 0 to 2 ** WORD_BITS - 1."""
+    return crc32(word.encode()) & _MASK
+
+
+def number_words(text: str) -> set[int]:
+    """Return the numbers of all words of a text: those of `split_words`, fast for much text."""
+    if ":" in text:
+        text = _FRACTION.sub(r"\1 ", text)
+    # Lone surrogates cannot come from decoding bytes; a query may hold one.
+    found = set(text.encode("utf-8", "replace").translate(_LOWER_OR_SPACE).split())
+    if not text.isascii():
+        foreign = [word for word in found if not word.isascii()]
+        found.difference_update(foreign)
+        for word in foreign:
+            found.update(part.encode() for part in _WORD.findall(word.decode().lower()))
+    return {crc32(word) & _MASK for word in found}
