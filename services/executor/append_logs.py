@@ -116,7 +116,8 @@ class LogWriter:
                     continues=[chunk.continues for _, chunk in chunks],
                     line_offsets_ms=[_array_literal(chunk.line_offsets_ms) for _, chunk in chunks],
                     recorded_ats=[datetime.fromtimestamp(chunk.at, UTC) for _, chunk in chunks],
-                    datas=[chunk.data for _, chunk in chunks],
+                    sizes=[len(chunk.data) for _, chunk in chunks],
+                    data=b"".join([chunk.data for _, chunk in chunks]),
                     ring_now=ring_now,
                 ),
             )
@@ -158,6 +159,7 @@ class LogWriter:
                 epochs=[log.epoch for log, _ in steps],
                 positions=[step.position for _, step in steps],
                 names=[step.name for _, step in steps],
+                first_lines=[step.first_line for _, step in steps],
                 started_ats=[step.started_at for _, step in steps],
                 ended_ats=[step.ended_at or step.started_at for _, step in steps],
                 exit_codes=[-1 if step.exit_code is None else step.exit_code for _, step in steps],

@@ -19,6 +19,8 @@ class StepRecord(msgspec.Struct, frozen=True):
 
     position: int
     name: str
+    # Number of the first line that can be its own: see `AttemptLog.next_line`.
+    first_line: int
     started_at: datetime
     ended_at: datetime | None = None
     exit_code: int | None = None
@@ -57,6 +59,11 @@ class AttemptLog:
     def waiting_bytes(self) -> int:
         """Bytes that are gathered and not taken yet."""
         return self._cutter.pending_bytes + sum(len(chunk.data) for chunk in self._chunks)
+
+    @property
+    def next_line(self) -> int:
+        """Number of the line that begins next."""
+        return self._cutter.next_line
 
     @property
     def has_more(self) -> bool:

@@ -77,6 +77,11 @@ class ChunkCutter:
         """What `take` would return, in bytes: stop feeding while this is high."""
         return self._done_bytes + (self._draft.size if self._draft else 0)
 
+    @property
+    def next_line(self) -> int:
+        """Number of the line that begins next."""
+        return self._next_line + (len(self._draft.offsets) if self._draft else 0)
+
     def feed(self, stream: Literal["stdout", "stderr"], step: int, data: bytes, now: float) -> None:
         """Add output of a step. That of another step than before ends the step before."""
         if step != self._step:

@@ -3,6 +3,7 @@
 from typing import Final
 
 import anyio
+import msgspec
 
 from services.executor.attempt_log import AttemptLog, StepRecord, now
 from services.executor.finish_jobs import AttemptEnd
@@ -78,8 +79,8 @@ async def _run_step(
     log: AttemptLog,
     around: Surroundings,
 ) -> ExitStatus:
-    began = now()
-    log.record_step(StepRecord(position, step.name, began))
+    begun = StepRecord(position, step.name, log.next_line, now())
+    log.record_step(begun)
 
     async def on_output(stream: OutputStream, data: bytes, at: float) -> None:
         await log.write(stream, position, data, at)
@@ -94,7 +95,7 @@ async def _run_step(
         reaper_pid=around.reaper_pid,
     ) as command:
         status = await _wait_or_terminate(held, command, around.grace_seconds)
-    log.record_step(StepRecord(position, step.name, began, ended_at=now(), exit_code=status.code))
+    log.record_step(msgspec.structs.replace(begun, ended_at=now(), exit_code=status.code))
     return status
 
 

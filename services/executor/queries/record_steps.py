@@ -11,19 +11,20 @@ from shared.ids import JobId
 
 RECORD_STEPS: Final = """\
 -- name: RecordSteps
-insert into step (job_id, epoch, position, name, started_at, ended_at, exit_code)
+insert into step (job_id, epoch, position, name, first_line, started_at, ended_at, exit_code)
 select
-    u.job_id, u.epoch, u.position, u.name, u.started_at,
+    u.job_id, u.epoch, u.position, u.name, u.first_line, u.started_at,
     case when u.exit_code >= 0 then u.ended_at end, nullif(u.exit_code, -1)
 from rows from (
     unnest($1::uuid[]),
     unnest($2::integer[]),
     unnest($3::smallint[]),
     unnest($4::text[]),
-    unnest($5::timestamptz[]),
+    unnest($5::bigint[]),
     unnest($6::timestamptz[]),
-    unnest($7::integer[])
-) as u (job_id, epoch, position, name, started_at, ended_at, exit_code)
+    unnest($7::timestamptz[]),
+    unnest($8::integer[])
+) as u (job_id, epoch, position, name, first_line, started_at, ended_at, exit_code)
 join attempt a on a.job_id = u.job_id and a.epoch = u.epoch and a.ended_at is null
 on conflict (job_id, epoch, position) do update
 set
@@ -39,10 +40,23 @@ async def record_steps(
     epochs: list[int],
     positions: list[int],
     names: list[str],
+    first_lines: list[int],
     started_ats: list[datetime],
     ended_ats: list[datetime],
     exit_codes: list[int],
 ) -> None:
     """Write begun and ended steps of attempts that are still open. Exit code -1: not ended yet."""
     cur = AsyncRawCursor(conn)
-    await cur.execute(RECORD_STEPS, (job_ids, epochs, positions, names, started_ats, ended_ats, exit_codes))
+    await cur.execute(
+        RECORD_STEPS,
+        (
+            job_ids,
+            epochs,
+            positions,
+            names,
+            first_lines,
+            started_ats,
+            ended_ats,
+            exit_codes,
+        ),
+    )

@@ -51,7 +51,8 @@ class Scribe:
                 continues=[chunk.continues for chunk in chunks],
                 line_offsets_ms=["{" + ",".join(map(str, chunk.line_offsets_ms)) + "}" for chunk in chunks],
                 recorded_ats=[datetime.fromtimestamp(chunk.at, UTC) for chunk in chunks],
-                datas=[chunk.data for chunk in chunks],
+                sizes=[len(chunk.data) for chunk in chunks],
+                data=b"".join(chunk.data for chunk in chunks),
             ),
         )
         assert rows, "the append was refused"
