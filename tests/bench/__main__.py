@@ -28,6 +28,7 @@ from tests.bench.measure_jobs_pickup import measure_jobs_pickup
 from tests.bench.measure_jobs_python import measure_jobs_python
 from tests.bench.measure_jobs_snapshot import measure_jobs_snapshot
 from tests.bench.measure_log_delivery import measure_log_delivery
+from tests.bench.measure_logs_burst import measure_logs_burst
 from tests.bench.measure_runs import measure_runs
 from tests.bench.measure_webhook_rate import measure_webhook_rate
 from tests.bench.open_bench import Bench, BenchError, open_bench
@@ -41,6 +42,7 @@ FIGURES: Final[dict[str, Callable[[Bench], Outcome]]] = {
     "idle-traffic": measure_idle_traffic,
     "first-command": measure_first_command,
     "log-delivery": measure_log_delivery,
+    "logs-burst": measure_logs_burst,
     "runs": measure_runs,
     "jobs-drain": measure_jobs_drain,
     "jobs-depth": measure_jobs_depth,
