@@ -6,7 +6,7 @@ their data. Each frame carries its checksum and its size, so that a block is nev
 encoded, nor into more memory than it says.
 
     head     4 bytes "HLB1", then as little-endian 32-bit numbers: chunks, lines, bytes of data, bytes of the 1st frame
-    columns  seq, recorded_at (microseconds since 1970), first_line, bytes, lines, step, stream + 4 × continues,
+    columns  seq, recorded_at (microseconds since 1970), first_line, bytes, lines, step, stream + 4 if it continues,
              offsets of the lines
 """
 
@@ -25,8 +25,8 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-# 64 KiB more than any that is packed: the last chunk of a block may be that long.
-MOST_BLOCK_BYTES: Final = 64 * 1024 * 1024
+# Far more than any block has: what claims to be larger is no block of ours.
+MOST_BLOCK_BYTES: Final = 16 * 1024 * 1024
 
 _HEAD: Final = struct.Struct("<4sIIII")
 _MAGIC: Final = b"HLB1"
@@ -36,7 +36,10 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _COLUMNS: Final = "qqqIIhb"
 _OFFSET: Final = "i"
 _CONTINUES: Final = 4
-_OPTIONS: Final = {zstd.CompressionParameter.compression_level: 9, zstd.CompressionParameter.checksum_flag: 1}
+_OPTIONS: Final[dict[int, int]] = {
+    zstd.CompressionParameter.compression_level: 9,
+    zstd.CompressionParameter.checksum_flag: 1,
+}
 
 
 def encode_block(chunks: Sequence[StoredChunk]) -> bytes:
@@ -46,7 +49,9 @@ def encode_block(chunks: Sequence[StoredChunk]) -> bytes:
     """
     data = b"".join([chunk.data for chunk in chunks])
     if not chunks or len(data) > MOST_BLOCK_BYTES:
-        raise ValueError(f"a block holds 1 chunk or more, and at most {MOST_BLOCK_BYTES} bytes; not {len(data)}")
+        raise ValueError(
+            f"a block holds 1 chunk or more, and at most {MOST_BLOCK_BYTES} bytes; not {len(chunks)} and {len(data)}"
+        )
     columns: tuple[Iterable[int], ...] = (
         _differences([chunk.seq for chunk in chunks]),
         _differences([(chunk.recorded_at - _EPOCH) // _MICROSECOND for chunk in chunks]),
@@ -62,7 +67,10 @@ def encode_block(chunks: Sequence[StoredChunk]) -> bytes:
         parts.append(_by_significance(_OFFSET, offsets))
     except struct.error as error:
         raise ValueError(f"a chunk holds a number that is out of range: {error}") from error
-    known = zstd.compress(b"".join(parts), options=_OPTIONS)
+    columns_together = b"".join(parts)
+    if len(columns_together) > MOST_BLOCK_BYTES:
+        raise ValueError(f"a block of {len(chunks)} chunks and {len(offsets)} lines would be too large")
+    known = zstd.compress(columns_together, options=_OPTIONS)
     head = _HEAD.pack(_MAGIC, len(chunks), len(offsets), len(data), len(known))
     return head + known + zstd.compress(data, options=_OPTIONS)
 
@@ -138,6 +146,8 @@ def _from_significance(letter: str, planes: bytes) -> tuple[int, ...]:
 
 def _decompress(frame: bytes, size: int) -> bytes:
     """Return what a frame holds, if that is so many bytes. Raises `DamagedBlockError`."""
+    if size > MOST_BLOCK_BYTES:
+        raise DamagedBlockError(f"a block says that it holds {size} bytes: none holds more than {MOST_BLOCK_BYTES}")
     try:
         if zstd.get_frame_info(frame).decompressed_size != size:
             raise DamagedBlockError("a block's frame holds another number of bytes than its head says")
