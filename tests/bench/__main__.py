@@ -29,6 +29,8 @@ from tests.bench.measure_jobs_python import measure_jobs_python
 from tests.bench.measure_jobs_snapshot import measure_jobs_snapshot
 from tests.bench.measure_log_delivery import measure_log_delivery
 from tests.bench.measure_logs_burst import measure_logs_burst
+from tests.bench.measure_logs_clients import measure_logs_clients
+from tests.bench.measure_logs_load import measure_logs_load, measure_logs_load_short
 from tests.bench.measure_runs import measure_runs
 from tests.bench.measure_webhook_rate import measure_webhook_rate
 from tests.bench.open_bench import Bench, BenchError, open_bench
@@ -43,6 +45,9 @@ FIGURES: Final[dict[str, Callable[[Bench], Outcome]]] = {
     "first-command": measure_first_command,
     "log-delivery": measure_log_delivery,
     "logs-burst": measure_logs_burst,
+    "logs-load": measure_logs_load,
+    "logs-load-short": measure_logs_load_short,
+    "logs-clients": measure_logs_clients,
     "runs": measure_runs,
     "jobs-drain": measure_jobs_drain,
     "jobs-depth": measure_jobs_depth,

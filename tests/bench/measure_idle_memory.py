@@ -1,13 +1,12 @@
 """Idle memory: the proportional set size of each service with all of its processes."""
 
 import time
-from pathlib import Path
 from typing import Final
 
-from services.executor.find_processes import list_processes, pick_descendants
 from tests.bench.make_origin import make_origin
-from tests.bench.open_bench import Bench, BenchError
+from tests.bench.open_bench import Bench
 from tests.bench.outcome import Line, Outcome, at_most, summarize
+from tests.bench.read_processes import Memory, list_service, read_memory
 from tests.bench.send_push import send_push, write_push
 
 _SETTLE_SECONDS: Final = 5.0
@@ -20,43 +19,22 @@ def measure_idle_memory(bench: Bench) -> Outcome:
     origin = make_origin(bench, _PIPELINE_FILE)
     answer = send_push(bench.port, write_push(origin.name, origin.secret, before="0" * 40, after=origin.commits[-1]))
     bench.await_sql("select finished_at is not null from run where id = %s", answer.run_id)
-    looks: list[dict[str, tuple[float, float]]] = []
+    looks: list[dict[str, Memory]] = []
     counts: dict[str, int] = {}
     for _ in range(_LOOKS):
         time.sleep(_SETTLE_SECONDS / _LOOKS)
-        trees = {name: _process_tree(bench, name) for name in bench.stack.services}
+        trees = {name: list_service(bench, name) for name in bench.stack.services}
         counts = {name: len(tree) for name, tree in trees.items()}
-        looks.append({name: _memory_of(tree) for name, tree in trees.items()})
+        looks.append({name: read_memory(tree) for name, tree in trees.items()})
     lines = [
-        Line(f"{name} ({counts[name]} processes)", "MB", summarize([look[name][0] for look in looks]))
+        Line(f"{name} ({counts[name]} processes)", "MB", summarize([look[name].pss for look in looks]))
         for name in bench.stack.services
     ]
-    whole = summarize([sum(pss for pss, _ in look.values()) for look in looks])
-    resident = sum(rss for _, rss in looks[-1].values())
+    whole = summarize([sum(memory.pss for memory in look.values()) for look in looks])
+    resident = sum(memory.rss for memory in looks[-1].values())
     lines.append(Line("all four, PSS", "MB", whole, aim=at_most(250, whole.median, "MB")))
     return Outcome(
         lines,
         f"RSS of the same processes: {resident:.0f} MB. PSS shares out the pages that several processes map, also with "
         "other Python programs on this machine: alone, it would be somewhat more.",
     )
-
-
-def _process_tree(bench: Bench, name: str) -> list[int]:
-    process = bench.stack.services[name].process
-    if process is None:
-        raise BenchError(f"{name} does not run")
-    return [process.pid, *(entry.pid for entry in pick_descendants(list_processes(), [process.pid]))]
-
-
-def _memory_of(pids: list[int]) -> tuple[float, float]:
-    """Return PSS and RSS in MB (10^6 bytes)."""
-    pss = rss = 0
-    for pid in pids:
-        try:
-            text = (Path("/proc") / str(pid) / "smaps_rollup").read_text()
-        except PermissionError:
-            raise BenchError("the executor hides its memory from all but root: measure this as root") from None
-        fields = dict(line.split(":", 1) for line in text.splitlines()[1:])
-        pss += int(fields["Pss"].split()[0])
-        rss += int(fields["Rss"].split()[0])
-    return pss * 1024 / 1e6, rss * 1024 / 1e6

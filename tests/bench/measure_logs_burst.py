@@ -1,7 +1,6 @@
 """A job that prints 200,000 lines at once, beside inserting the same bytes by hand as rows of 64 KiB."""
 
 import hashlib
-import http.client
 import time
 from typing import Final
 
@@ -13,6 +12,7 @@ from tests.bench.make_origin import Origin, make_origin
 from tests.bench.open_bench import Bench, BenchError
 from tests.bench.outcome import Line, Outcome, at_most, compare, summarize
 from tests.bench.print_burst import make_line
+from tests.bench.read_raw_log import read_raw_log
 from tests.bench.start_run import start_run
 from tests.bench.write_pipeline import Program, write_pipeline
 
@@ -123,16 +123,3 @@ def _await_packed(bench: Bench, job_id: str) -> float:
 def _cut_connections(bench: Bench, job_id: str) -> None:
     bench.await_sql("select exists (select from attempt where job_id = %s and last_seq > 20)", job_id, every=0.002)
     bench.sql("select pg_terminate_backend(pid) from pg_stat_activity where usename = 'howdah_executor'")
-
-
-def read_raw_log(bench: Bench, job_id: str) -> bytes:
-    """Return the bytes of the job's log, as anybody can download them. Raises `BenchError`."""
-    connection = http.client.HTTPConnection("127.0.0.1", bench.port, timeout=_PATIENCE_SECONDS)
-    try:
-        connection.request("GET", f"/api/v1/jobs/{job_id}/log/raw", headers={"authorization": f"Bearer {bench.token}"})
-        response = connection.getresponse()
-        if response.status != 200:
-            raise BenchError(f"the raw log of job {job_id} answered {response.status}")
-        return response.read()
-    finally:
-        connection.close()
