@@ -171,6 +171,7 @@ def test_progress_is_written_under_its_epoch(cluster: Cluster, record: Path) -> 
     job_id = enqueue(cluster, "wait", {"log": str(record), "name": "half"})
     cluster.wait_until("it is half done", lambda: bool(cluster.sql("select 1 from job_progress")))
     assert cluster.sql("select job_id, epoch, fraction, message from job_progress") == [(job_id, 1, 0.5, "half")]
+    cancel(cluster, job_id)  # it would wait for as long as draining may take
 
 
 def test_a_first_signal_lets_handlers_finish(cluster: Cluster, record: Path) -> None:
@@ -213,6 +214,7 @@ def test_an_executor_that_was_declared_lost_lets_go_and_comes_back(cluster: Clus
     ((epoch, losses, used),) = cluster.sql("select claim_epoch, losses, attempts_used from job where id = %s", job_id)
     assert (epoch, losses, used) == (2, 1, 0)
     assert cluster.sql("select outcome::text from attempt where job_id = %s and epoch = 1", job_id) == [("lost",)]
+    cancel(cluster, job_id)
 
 
 def test_a_dead_handler_process_takes_no_other_job_with_it(cluster: Cluster, record: Path) -> None:
