@@ -28,6 +28,7 @@ from tests.bench.measure_jobs_pickup import measure_jobs_pickup
 from tests.bench.measure_jobs_python import measure_jobs_python
 from tests.bench.measure_jobs_snapshot import measure_jobs_snapshot
 from tests.bench.measure_log_delivery import measure_log_delivery
+from tests.bench.measure_logs_buildbot import measure_logs_buildbot
 from tests.bench.measure_logs_burst import measure_logs_burst
 from tests.bench.measure_logs_clients import measure_logs_clients
 from tests.bench.measure_logs_load import measure_logs_load, measure_logs_load_short
@@ -45,6 +46,7 @@ FIGURES: Final[dict[str, Callable[[Bench], Outcome]]] = {
     "first-command": measure_first_command,
     "log-delivery": measure_log_delivery,
     "logs-burst": measure_logs_burst,
+    "logs-buildbot": measure_logs_buildbot,
     "logs-load": measure_logs_load,
     "logs-load-short": measure_logs_load_short,
     "logs-clients": measure_logs_clients,

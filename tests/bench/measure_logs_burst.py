@@ -86,10 +86,10 @@ def measure_logs_burst(bench: Bench) -> Outcome:
 
 def print_burst(bench: Bench, origin: Origin, body: bytes, listener: psycopg.Connection, *, cut: bool = False) -> Burst:
     """Run the job once and check what was kept. `listener` listens to `job_finished`. Raises `BenchError`."""
-    (job_id,) = start_run(bench, origin)
+    (job_id,) = start_run(bench, origin).jobs
     if cut:
         _cut_connections(bench, job_id)
-    ended = _await_end(job_id, listener)
+    ended = await_end(job_id, listener)
     log = read_raw_log(bench, job_id)
     first, _, rest = log.partition(b"\n")
     if hashlib.sha256(rest).digest() != hashlib.sha256(body).digest():
@@ -98,7 +98,7 @@ def print_burst(bench: Bench, origin: Origin, body: bytes, listener: psycopg.Con
     return Burst(ended - int(first) / 1e9, max(0.0, packed - ended))
 
 
-def _await_end(job_id: str, listener: psycopg.Connection) -> float:
+def await_end(job_id: str, listener: psycopg.Connection) -> float:
     """Return when the end of the job was seen to be committed (Unix seconds)."""
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < deadline:

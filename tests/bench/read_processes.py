@@ -41,6 +41,8 @@ def read_memory(pids: Iterable[int]) -> Memory:
             text = (Path("/proc") / str(pid) / "smaps_rollup").read_text()
         except PermissionError:
             raise BenchError("the executor hides its memory from all but root: measure this as root") from None
+        except FileNotFoundError:
+            continue  # it has ended
         fields = dict(line.split(":", 1) for line in text.splitlines()[1:])
         pss += int(fields["Pss"].split()[0])
         rss += int(fields["Rss"].split()[0])
@@ -51,6 +53,9 @@ def read_cpu_seconds(pids: Iterable[int]) -> float:
     """Return the processor time that the processes, and children of theirs that have ended, have taken so far."""
     ticks = 0
     for pid in pids:
-        stat = (Path("/proc") / str(pid) / "stat").read_text()
+        try:
+            stat = (Path("/proc") / str(pid) / "stat").read_text()
+        except FileNotFoundError:
+            continue  # it has ended: its time is its parent's now
         ticks += sum(map(int, stat.rpartition(")")[2].split()[11:15]))
     return ticks / _TICKS_PER_SECOND

@@ -68,7 +68,7 @@ def start_printers(bench: Bench, jobs: int, pace: Pace) -> Iterator[Printers]:
     program = Program("print_steadily.py", (str(folder), str(pace.lines), str(pace.tick_ms), str(pace.ticks)))
     with _slots(bench, jobs):
         origin = make_origin(bench, write_pipeline([(f"printer{number:02}", program) for number in range(jobs)]))
-        ids = start_run(bench, origin, jobs=jobs)
+        ids = start_run(bench, origin, jobs=jobs).jobs
         bench.await_sql("select count(distinct job_id) = %s from step where job_id::text = any(%s)", jobs, ids)
         yield Printers(bench, ids, pace, folder)
 

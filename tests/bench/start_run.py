@@ -1,18 +1,28 @@
 """Start a run of a pipeline by a push, and wait for its jobs."""
 
+import time
+
+import msgspec
+
 from tests.bench.make_origin import Origin
 from tests.bench.open_bench import Bench
 from tests.bench.send_push import send_push, write_push
 
 
-def start_run(bench: Bench, origin: Origin, *, jobs: int = 1) -> list[str]:
-    """Push a commit and tell of it; returns the ids of the run's jobs, by key, once it has been planned.
+class StartedRun(msgspec.Struct, frozen=True):
+    """The ids of a run's jobs, in the file's order, and when the webhook was sent (Unix seconds)."""
 
-    Raises `BenchError`.
-    """
+    jobs: list[str]
+    triggered_at: float
+
+
+def start_run(bench: Bench, origin: Origin, *, jobs: int = 1) -> StartedRun:
+    """Push a commit and tell of it; returns once the run has been planned. Raises `BenchError`."""
     before = origin.commits[-1]
     (after,) = origin.push_commits()
-    answer = send_push(bench.port, write_push(origin.name, origin.secret, before=before, after=after))
+    request = write_push(origin.name, origin.secret, before=before, after=after)
+    triggered_at = time.time()
+    answer = send_push(bench.port, request)
     bench.await_sql(
         "select count(*) = %s from job where run_id = %s and kind = 'shell'", jobs, answer.run_id, every=0.01
     )
@@ -26,4 +36,4 @@ def start_run(bench: Bench, origin: Origin, *, jobs: int = 1) -> list[str]:
         """,
         answer.run_id,
     )
-    return [job_id for (job_id,) in rows]
+    return StartedRun([job_id for (job_id,) in rows], triggered_at)

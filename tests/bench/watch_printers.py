@@ -48,6 +48,7 @@ def print_watched(bench: Bench, printers: Printers, watchers: Watchers) -> tuple
         time.sleep(_LOOK_SECONDS)
         memory = {part: max(most, read_memory(parts[part]).pss) for part, most in memory.items()}
     took = time.time() - began
+    parts["PostgreSQL"] = list_tree(bench.stack.postgres.process.pid)  # its sessions come and go
     cores = {part: (read_cpu_seconds(pids) - before[part]) / took for part, pids in parts.items()}
     return began, Cost(cores, memory)
 

