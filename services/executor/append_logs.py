@@ -114,7 +114,7 @@ class LogWriter:
                     streams=[_STREAM_NUMBERS[chunk.stream] for _, chunk in chunks],
                     first_lines=[chunk.first_line for _, chunk in chunks],
                     continues=[chunk.continues for _, chunk in chunks],
-                    line_offsets_ms=[_array_literal(chunk.line_offsets_ms) for _, chunk in chunks],
+                    line_offsets_ms=[_array_literal(chunk.offset_runs) for _, chunk in chunks],
                     recorded_ats=[datetime.fromtimestamp(chunk.at, UTC) for _, chunk in chunks],
                     sizes=[len(chunk.data) for _, chunk in chunks],
                     data=b"".join([chunk.data for _, chunk in chunks]),
@@ -175,5 +175,6 @@ class LogWriter:
             logger.info("readers were not rung; they look again by themselves: %s", error)
 
 
-def _array_literal(numbers: Sequence[int]) -> str:
-    return "{" + ",".join(map(str, numbers)) + "}"
+def _array_literal(runs: Sequence[tuple[int, int]]) -> str:
+    """Return PostgreSQL's text of an array in which so many times stands such a number, run after run."""
+    return "{" + "".join([f"{number}," * count for count, number in runs])[:-1] + "}"

@@ -11,7 +11,8 @@ import msgspec
 from services.executor.cut_chunks import Chunk, ChunkCutter
 from shared.ids import JobId
 
-_BUFFER_BYTES: Final = 256 * 1024
+# Half of it is on its way while the other half fills.
+_BUFFER_BYTES: Final = 512 * 1024
 
 
 class StepRecord(msgspec.Struct, frozen=True):
@@ -57,8 +58,8 @@ class AttemptLog:
 
     @property
     def waiting_bytes(self) -> int:
-        """Bytes that are gathered and not taken yet."""
-        return self._cutter.pending_bytes + sum(len(chunk.data) for chunk in self._chunks)
+        """Bytes of memory that are gathered and not taken yet."""
+        return self._cutter.pending_bytes + sum(chunk.weight for chunk in self._chunks)
 
     @property
     def next_line(self) -> int:
@@ -100,13 +101,13 @@ class AttemptLog:
     def take(self, most_bytes: int) -> "Batch":
         """Hand over what is gathered, about `most_bytes` of it and at least one chunk, for storing."""
         taken = self._cutter.take()
-        self._unstored_bytes += sum(len(chunk.data) for chunk in taken)
+        self._unstored_bytes += sum(chunk.weight for chunk in taken)
         self._chunks += taken
         chunks: list[Chunk] = []
         size = 0
         while self._chunks and size < most_bytes:
             chunk = self._chunks.pop(0)
-            size += len(chunk.data)
+            size += chunk.weight
             chunks.append(chunk)
         steps, self._steps = list(self._steps.values()), {}
         self._under_way += 1
@@ -142,8 +143,8 @@ class Batch(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def size(self) -> int:
-        """Bytes of log."""
-        return sum(len(chunk.data) for chunk in self.chunks)
+        """Bytes of memory."""
+        return sum(chunk.weight for chunk in self.chunks)
 
 
 def now() -> datetime:

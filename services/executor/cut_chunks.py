@@ -4,7 +4,7 @@ A filter of bytes (masking of secrets) belongs before it, between `run_command`'
 `ChunkCutter.feed`.
 
 **Lines.** There is one numbering per attempt, from 0, over all streams, in the order of chunks: a chunk's
-lines that *begin* in it are ``first_line``, ``first_line + 1`` … and there are ``len(line_offsets_ms)`` of
+lines that *begin* in it are ``first_line``, ``first_line + 1`` … and there are ``line_count`` of
 them; the next chunk goes on from there. The head of a chunk that ``continues`` is no line of its own: it is
 more of the last line that began in this stream. A line ends with a newline, or with its step.
 """
@@ -16,6 +16,8 @@ from msgspec import Struct
 ChunkStream = Literal["stdout", "stderr", "howdah"]
 
 CHUNK_BYTES = 64 * 1024
+# What a chunk takes of memory beside its bytes, about: a program may change streams with every byte.
+_CHUNK_WEIGHT = 512
 
 
 class Chunk(Struct, frozen=True):
@@ -26,17 +28,32 @@ class Chunk(Struct, frozen=True):
     stream: ChunkStream
     first_line: int
     data: bytes
-    # For each line that begins here: when its first byte was read, in ms after ``at``.
-    line_offsets_ms: list[int]
+    # How many lines that begin here began so many ms after ``at``: one entry for each reading, not for each line.
+    offset_runs: list[tuple[int, int]]
     continues: bool
     # When the first byte was read (Unix, seconds).
     at: float
+
+    @property
+    def line_count(self) -> int:
+        """How many lines begin here."""
+        return sum(count for count, _ in self.offset_runs)
+
+    @property
+    def line_offsets_ms(self) -> list[int]:
+        """For each line that begins here: when its first byte was read, in ms after ``at``."""
+        return [offset for count, offset in self.offset_runs for _ in range(count)]
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory that it takes, about."""
+        return len(self.data) + _CHUNK_WEIGHT
 
 
 class _Draft:
     """The chunk that is being filled."""
 
-    __slots__ = ("at", "continues", "offsets", "parts", "size", "step", "stream")
+    __slots__ = ("at", "continues", "line_count", "parts", "runs", "size", "step", "stream")
 
     def __init__(self, stream: ChunkStream, step: int | None, at: float, *, continues: bool) -> None:
         self.stream: ChunkStream = stream
@@ -45,7 +62,8 @@ class _Draft:
         self.continues = continues
         self.parts: list[bytes] = []
         self.size = 0
-        self.offsets: list[int] = []
+        self.runs: list[tuple[int, int]] = []
+        self.line_count = 0
 
 
 class ChunkCutter:
@@ -67,20 +85,20 @@ class ChunkCutter:
         self._capped = False
         self._draft: _Draft | None = None
         self._done: list[Chunk] = []
-        self._done_bytes = 0
+        self._done_weight = 0
         self._held: dict[ChunkStream, bytes] = {}
         self._open_lines: set[ChunkStream] = set()
         self.dropped_bytes = 0
 
     @property
     def pending_bytes(self) -> int:
-        """What `take` would return, in bytes: stop feeding while this is high."""
-        return self._done_bytes + (self._draft.size if self._draft else 0)
+        """What `take` would return, in bytes of memory: stop feeding while this is high."""
+        return self._done_weight + (self._draft.size if self._draft else 0)
 
     @property
     def next_line(self) -> int:
         """Number of the line that begins next."""
-        return self._next_line + (len(self._draft.offsets) if self._draft else 0)
+        return self._next_line + (self._draft.line_count if self._draft else 0)
 
     def feed(self, stream: Literal["stdout", "stderr"], step: int, data: bytes, now: float) -> None:
         """Add output of a step. That of another step than before ends the step before."""
@@ -127,7 +145,7 @@ class ChunkCutter:
     def take(self) -> list[Chunk]:
         """Hand over everything but the bytes held back, in order; the numbers in ``seq`` have no gaps."""
         self._close()
-        taken, self._done, self._done_bytes = self._done, [], 0
+        taken, self._done, self._done_weight = self._done, [], 0
         return taken
 
     def _add(self, stream: ChunkStream, data: bytes, now: float) -> None:
@@ -163,8 +181,12 @@ class ChunkCutter:
     def _fill(self, draft: _Draft, piece: bytes, now: float) -> None:
         ended = piece.endswith(b"\n")
         begun = piece.count(b"\n") + (not ended) - (draft.stream in self._open_lines)
-        # The clock may step back; an offset is never negative.
-        draft.offsets.extend([max(0, round((now - draft.at) * 1000))] * begun)
+        if begun:
+            # The clock may step back; an offset is never negative.
+            offset = max(0, round((now - draft.at) * 1000))
+            before = draft.runs.pop()[0] if draft.runs and draft.runs[-1][1] == offset else 0
+            draft.runs.append((before + begun, offset))
+            draft.line_count += begun
         draft.parts.append(piece)
         draft.size += len(piece)
         if ended:
@@ -176,21 +198,20 @@ class ChunkCutter:
         draft, self._draft = self._draft, None
         if draft is None or not draft.size:
             return
-        self._done.append(
-            Chunk(
-                seq=self._seq,
-                step=draft.step,
-                stream=draft.stream,
-                first_line=self._next_line,
-                data=b"".join(draft.parts),
-                line_offsets_ms=draft.offsets,
-                continues=draft.continues,
-                at=draft.at,
-            )
+        chunk = Chunk(
+            seq=self._seq,
+            step=draft.step,
+            stream=draft.stream,
+            first_line=self._next_line,
+            data=b"".join(draft.parts),
+            offset_runs=draft.runs,
+            continues=draft.continues,
+            at=draft.at,
         )
-        self._done_bytes += draft.size
+        self._done.append(chunk)
+        self._done_weight += chunk.weight
         self._seq += 1
-        self._next_line += len(draft.offsets)
+        self._next_line += draft.line_count
 
 
 def incomplete_tail(data: bytes) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 from anyio.lowlevel import checkpoint
 
+from services.executor.pace_reading import ReadingPace
 from services.executor.spawn_process import OutputStream, SpawnedProcess
 
 # Called with the stream, the bytes, and the time of reading (Unix, seconds). While it awaits, nothing is
@@ -57,6 +58,7 @@ async def pump_output(process: SpawnedProcess, on_output: OnOutput, grace: Grace
     What the leader itself wrote is handed on to the last byte, however slow ``on_output`` is.
     """
     streams = dict(process.outputs)
+    pace = ReadingPace()
     with select.epoll() as watch:
         for fd in streams:
             watch.register(fd, select.EPOLLIN)
@@ -66,17 +68,31 @@ async def pump_output(process: SpawnedProcess, on_output: OnOutput, grace: Grace
         ended = False
         while not ended or (grace is not None and grace.active):
             ready = await _wait_ready(watch)
-            await _read_ready(streams, ready, watch, on_output)
+            counts = await _read_ready(streams, ready, watch, on_output)
             if process.pidfd in ready:
                 ended = True
                 watch.unregister(process.pidfd)
             if grace is not None and grace.fd in ready:
                 watch.unregister(grace.fd)
-            await checkpoint()  # a callback that never waits must not keep the event loop from others
+            seconds = pace.pause_after(sum(counts.values()), time.monotonic())
+            if seconds and not ended:
+                await _let_gather([fd for fd in counts if fd in streams], watch, seconds)
+            else:
+                await checkpoint()  # a callback that never waits must not keep the event loop from others
         if grace is not None:
             grace.refuse()
         process.signal_group(signal.SIGKILL)
         await _drain(streams, watch, on_output)
+
+
+async def _let_gather(streams: list[int], watch: select.epoll, seconds: float) -> None:
+    """Wait without looking at ``streams``, unless something else happens: the other stream's output comes after."""
+    for fd in streams:
+        watch.modify(fd, 0)
+    with anyio.move_on_after(seconds):
+        await anyio.wait_readable(watch.fileno())
+    for fd in streams:
+        watch.modify(fd, select.EPOLLIN)
 
 
 async def _drain(streams: dict[int, OutputStream], watch: select.epoll, on_output: OnOutput) -> None:

@@ -1,5 +1,6 @@
 """Chunks: every byte once and in order, lines numbered without gaps, characters whole."""
 
+import sys
 from collections import defaultdict
 from typing import Literal
 
@@ -200,9 +201,25 @@ def test_notes_are_lines_of_their_own_within_a_line_of_output() -> None:
     ]
 
 
-def test_pending_bytes_are_what_take_returns() -> None:
+def test_pending_bytes_count_the_data_and_what_each_chunk_takes_beside_it() -> None:
     cutting = cutter(chunk_bytes=8)
-    cutting.feed("stdout", 1, b"x" * 20 + b"\xf0", 1.0)
-    assert cutting.pending_bytes == 20
-    assert sum(len(chunk.data) for chunk in cutting.take()) == 20
+    cutting.feed("stdout", 1, b"x" * 4 + b"\xf0", 1.0)
+    assert cutting.pending_bytes == 4
+    for number in range(100):
+        cutting.feed("stderr" if number % 2 else "stdout", 1, b"y", 2.0)
+    pending = cutting.pending_bytes
+    chunks = cutting.take()
+    data = sum(len(chunk.data) for chunk in chunks)
+    assert pending > data + 99 * sys.getsizeof(chunks[0])
     assert cutting.pending_bytes == 0
+
+
+def test_lines_read_together_cost_one_entry() -> None:
+    cutting = cutter()
+    cutting.feed("stdout", 1, b"\n" * 30_000, 1.0)
+    cutting.feed("stdout", 1, b"\n" * 10_000, 1.0002)
+    cutting.feed("stdout", 1, b"\n" * 5, 1.5)
+    (chunk,) = cutting.take()
+    assert chunk.offset_runs == [(40_000, 0), (5, 500)]
+    assert chunk.line_count == 40_005
+    assert chunk.line_offsets_ms == [0] * 40_000 + [500] * 5
