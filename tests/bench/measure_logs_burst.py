@@ -11,7 +11,7 @@ from tests.bench.insert_by_hand import HandLog
 from tests.bench.make_origin import Origin, make_origin
 from tests.bench.open_bench import Bench, BenchError
 from tests.bench.outcome import Line, Outcome, at_most, compare, summarize
-from tests.bench.print_burst import make_line
+from tests.bench.print_burst import make_lines
 from tests.bench.read_raw_log import read_raw_log
 from tests.bench.start_run import start_run
 from tests.bench.write_pipeline import Program, write_pipeline
@@ -33,7 +33,7 @@ class Burst(msgspec.Struct, frozen=True):
 
 def measure_logs_burst(bench: Bench) -> Outcome:
     """In turns: a job, rows by hand in a commit each, and sixteen rows in a commit."""
-    body = b"".join(make_line(number) for number in range(_LINES))
+    body = b"".join(make_lines(_LINES))
     origin = make_origin(bench, write_pipeline([("printer", Program("print_burst.py", (str(_LINES),)))]))
     with (
         psycopg.connect(bench.dsn(), autocommit=True) as by_hand,

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import psycopg
 
 from deploy.embedded.postgres import free_port
@@ -20,6 +21,17 @@ BUILDBOT_VERSION: Final = "4.3.0"
 _DATABASE: Final = "bench_buildbot"
 _PATIENCE_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.01
+
+
+class StoredLog(msgspec.Struct, frozen=True):
+    """A log that was looked at while it grew: when (Unix seconds), and how many lines were stored by then."""
+
+    log_id: int
+    looks: list[tuple[float, int]]
+
+    def when_stored(self, lines: int) -> float:
+        """Return when so many lines were first seen to be stored."""
+        return next(at for at, stored in self.looks if stored >= lines)
 
 
 class Buildbot:
@@ -51,16 +63,15 @@ class Buildbot:
         """Return the id of the newest log that there is; 0 without one."""
         return int(self._sql("select coalesce(max(id), 0) from logs")[0][0])
 
-    def await_log(self, after: int) -> tuple[int, float]:
-        """Return the id of the log that is newer than `after`, and when it was seen to be complete (Unix seconds).
-
-        Raises `BenchError`.
-        """
+    def await_log(self, after: int) -> "StoredLog":
+        """Return the log that is newer than `after` once it is complete. Raises `BenchError`."""
         deadline = time.monotonic() + _PATIENCE_SECONDS
+        looks: list[tuple[float, int]] = []
         while time.monotonic() < deadline:
-            found = self._sql("select id from logs where id > %s and complete = 1", after)
-            if found:
-                return int(found[0][0]), time.time()
+            for log, lines, complete in self._sql("select id, num_lines, complete from logs where id > %s", after):
+                looks.append((time.time(), lines))
+                if complete:
+                    return StoredLog(log, looks)
             time.sleep(_LOOK_SECONDS)
         raise BenchError(f"Buildbot's log is not complete within {_PATIENCE_SECONDS:.0f} s")
 
