@@ -12,10 +12,12 @@ from services.scheduler.config import Config
 from services.scheduler.fire_schedules import fire_schedules
 from services.scheduler.fold_job_counts import FoldWalk, fold_job_counts
 from services.scheduler.keep_partitions import keep_partitions
+from services.scheduler.pack_logs import pack_logs
 from services.scheduler.plan_run import plan_runs
 from services.scheduler.promote_jobs import promote_jobs
 from services.scheduler.release_jobs import release_jobs
 from services.scheduler.release_limited_jobs import release_limited_jobs
+from services.scheduler.remove_chunks import remove_chunks
 from services.scheduler.remove_expired import remove_expired
 from services.scheduler.rescue_jobs import BeatWatch, rescue_jobs
 from shared.db import open_pool
@@ -56,7 +58,9 @@ async def serve(config: Config) -> None:
             "schedules": (partial(fire_schedules, pool), ()),
             "fold": (partial(fold_job_counts, pool, FoldWalk()), ()),
             "remove": (partial(remove_expired, pool, config.retention()), ()),
-            "partitions": (partial(keep_partitions, pool), ()),
+            "pack logs": (partial(pack_logs, pool), ("job_finished",)),
+            "remove chunks": (partial(remove_chunks, pool, config.keep_packed_chunks_seconds), ()),
+            "partitions": (partial(keep_partitions, pool, config.log_retention()), ()),
         }
         bells: dict[str, list[Bell]] = {}
         async with anyio.create_task_group() as loops:

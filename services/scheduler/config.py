@@ -1,5 +1,6 @@
 """The scheduler's settings."""
 
+from services.scheduler.keep_partitions import LogDays
 from services.scheduler.redrive_jobs import MAX_REDRIVES
 from services.scheduler.remove_expired import Days, Retention
 from shared.config import PositiveInt, PositiveSeconds, ServiceConfig
@@ -27,6 +28,12 @@ class Config(ServiceConfig, frozen=True, kw_only=True):
     keep_commands_days: Days = 90
     keep_executors_days: Days = 30
     keep_ticks_days: Days = 30
+    # For how many days the logs of pipelines of each class are kept; 0: for ever. Those of jobs on their own are short.
+    keep_short_logs_days: Days = 7
+    keep_standard_logs_days: Days = 90
+    keep_long_logs_days: Days = 0
+    # For how long the chunks of a packed log stay: so long streams over all jobs may be away and resume.
+    keep_packed_chunks_seconds: PositiveSeconds = 900.0
 
     def retention(self) -> Retention:
         """Return for how long everything is kept."""
@@ -41,4 +48,10 @@ class Config(ServiceConfig, frozen=True, kw_only=True):
             commands=self.keep_commands_days,
             executors=self.keep_executors_days,
             ticks=self.keep_ticks_days,
+        )
+
+    def log_retention(self) -> LogDays:
+        """Return for how long logs are kept."""
+        return LogDays(
+            short=self.keep_short_logs_days, standard=self.keep_standard_logs_days, long=self.keep_long_logs_days
         )

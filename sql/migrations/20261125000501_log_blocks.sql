@@ -6,8 +6,8 @@ create type log_retention as enum ('short', 'standard', 'long');
 
 alter table pipeline add column log_retention log_retention not null default 'standard';
 
--- none: nothing was ever written. open: its chunks are all there is. packed: blocks are there and searchable, and the chunks still, for
--- streams that resume by row. compact: blocks only.
+-- none: nothing was ever written. open: its chunks are all there is, or what is not packed yet. packed: blocks are there and searchable,
+-- and the chunks still, for streams that resume by row. compact: blocks only, until retention drops them.
 create type log_state as enum ('none', 'open', 'packed', 'compact');
 
 alter table attempt
@@ -25,6 +25,17 @@ alter table attempt
     -- What most likely tells why it failed: see docs/logs.md.
     add column failing_line bigint,
     add column failing_text text check (octet_length(failing_text) <= 2000);
+
+-- What was written before there were blocks waits to be packed like all else.
+update attempt a
+set log_state = 'open', log_bytes = w.bytes, log_lines = w.lines
+from (
+    select c.job_id, c.epoch, sum(octet_length(c.data)) as bytes, sum(cardinality(c.line_offsets_ms)) as lines
+    from log_chunk c
+    group by c.job_id, c.epoch
+) as w
+where a.job_id = w.job_id
+    and a.epoch = w.epoch;
 
 create index attempt_to_pack on attempt (ended_at) where log_state = 'open';
 create index attempt_to_compact on attempt (packed_at) where log_state = 'packed';
@@ -81,10 +92,12 @@ grant select on log_block, log_gone to howdah_ingest;
 grant select, delete on log_chunk to howdah_scheduler;
 grant select, insert, delete on log_block to howdah_scheduler;
 grant select, update on log_gone to howdah_scheduler;
+grant select (log_retention) on pipeline to howdah_scheduler;
 grant update (log_state, packed_seq, packed_at, log_retention, log_outline) on attempt to howdah_scheduler;
 
 -- migrate:down
 
+revoke select (log_retention) on pipeline from howdah_scheduler;
 revoke update (log_state, packed_seq, packed_at, log_retention, log_outline) on attempt from howdah_scheduler;
 revoke select, delete on log_chunk from howdah_scheduler;
 drop table log_gone;

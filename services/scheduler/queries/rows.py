@@ -31,3 +31,19 @@ class LockedRun(Struct, frozen=True):
 
 
 make_locked_run = args_row(LockedRun)
+
+
+class PackedChunk(Struct, frozen=True):
+    """Row of ReadChunksToPack, ReadPackedChunks."""
+
+    seq: int
+    step: int
+    stream: int
+    first_line: int
+    continues: bool
+    line_offsets_ms: list[int]
+    recorded_at: datetime
+    data: bytes
+
+
+make_packed_chunk = args_row(PackedChunk)
