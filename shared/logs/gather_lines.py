@@ -40,6 +40,8 @@ def gather_lines(
 class _Gatherer:
     def __init__(self) -> None:
         self._step: int | None = None
+        # Of each stream, what came before the block of a line that may go on in it.
+        self._recalled: dict[int, list[bytes]] = {}
         # Of each stream, the line that has begun and not ended.
         self._open: dict[int, tuple[int | None, list[bytes]]] = {}
         self._found: list[Lines] = []
@@ -51,23 +53,26 @@ class _Gatherer:
     def recall(self, chunk: StoredChunk) -> None:
         """Take in a chunk before the block: only a line that goes on in the block is of interest."""
         if chunk.step != self._step:
-            self._open.clear()
+            self._recalled.clear()
             self._step = chunk.step
         start = chunk.data.rfind(b"\n") + 1
         if chunk.continues and not start:
-            self._open.setdefault(chunk.stream, (None, []))[1].append(chunk.data)
+            self._recalled.setdefault(chunk.stream, []).append(chunk.data)
         else:
-            self._open[chunk.stream] = (None, [chunk.data[start:]])
+            self._recalled[chunk.stream] = [chunk.data[start:]]
 
     def feed(self, chunk: StoredChunk) -> None:
         """Take in a chunk of the block."""
         if chunk.step != self._step:
             self._end_all()
             self._flush()
+            self._recalled.clear()
             self._step = chunk.step
         data, start = chunk.data, 0
         if chunk.continues:
-            number, parts = self._open.setdefault(chunk.stream, (None, []))
+            if chunk.stream not in self._open:
+                self._open[chunk.stream] = (None, self._recalled.pop(chunk.stream, []))
+            number, parts = self._open[chunk.stream]
             start = data.find(b"\n") + 1
             parts.append(data[:start] if start else data)
             if not start:
