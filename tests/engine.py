@@ -150,6 +150,8 @@ class Engine:
                 errors=[end.error],
                 results=[end.result],
                 retry_in_seconds=[end.retry_in_seconds],
+                failing_lines=[-1 if end.failing is None else end.failing.number],
+                failing_texts=["" if end.failing is None else end.failing.text],
             ),
         )
         return rows[0].state if rows else None

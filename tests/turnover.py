@@ -103,6 +103,8 @@ async def end_job(engine: Engine, executor: ExecutorId, job: Claimed, how: Attem
             errors=[how.error],
             results=[how.result],
             retry_in_seconds=[how.retry_in_seconds],
+            failing_lines=[-1],
+            failing_texts=[""],
         ),
     )
     return rows[0].state if rows else None

@@ -22,6 +22,14 @@ _BATCH: Final = 200
 NOT_RETRYABLE: Final = -1.0
 
 
+class FailingLine(msgspec.Struct, frozen=True):
+    """The line that most likely tells why an attempt failed: its number in the attempt's log, and its text."""
+
+    number: int
+    # One line of plain text, 2,000 bytes at most.
+    text: str
+
+
 class AttemptEnd(msgspec.Struct, frozen=True):
     """How one attempt ended."""
 
@@ -33,6 +41,7 @@ class AttemptEnd(msgspec.Struct, frozen=True):
     result: object = None
     # Seconds until the next try, for an outcome that may be tried again; negative: it may not.
     retry_in_seconds: float = NOT_RETRYABLE
+    failing: FailingLine | None = None
 
 
 # Called with the state that an end led to; None if the job was not ours any more.
@@ -123,6 +132,8 @@ class Finisher:
                 errors=[one.end.error for one in batch],
                 results=[one.end.result for one in batch],
                 retry_in_seconds=[one.end.retry_in_seconds for one in batch],
+                failing_lines=[-1 if one.end.failing is None else one.end.failing.number for one in batch],
+                failing_texts=["" if one.end.failing is None else one.end.failing.text for one in batch],
             ),
         )
         states = {row.job_id: row.state for row in moved}

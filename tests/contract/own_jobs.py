@@ -75,6 +75,8 @@ async def end(engine: Engine, executor_id: ExecutorId, job: TurnOverJobsRow, how
             errors=[how.error],
             results=[how.result],
             retry_in_seconds=[how.retry_in_seconds],
+            failing_lines=[-1],
+            failing_texts=[""],
         ),
     )
     return rows[0].state if rows else None

@@ -239,6 +239,8 @@ class JobStories(RuleBasedStateMachine):
                 errors=[""] * len(ending),
                 results=[None] * len(ending),
                 retry_in_seconds=[retry_in_seconds] * len(ending),
+                failing_lines=[-1] * len(ending),
+                failing_texts=[""] * len(ending),
             ),
         )
         ended = [job_id for job_id, epoch in ending if self._runs((job_id, epoch))]

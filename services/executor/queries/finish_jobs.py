@@ -16,7 +16,9 @@ from shared.queries.models import AttemptOutcome, JobState
 FINISH_JOBS: Final = """\
 -- name: FinishJobs
 with ending as (
-    select u.job_id, u.epoch, u.outcome, u.reason, u.exit_code, u.error, u.result, u.retry_in_seconds
+    select
+        u.job_id, u.epoch, u.outcome, u.reason, u.exit_code, u.error, u.result, u.retry_in_seconds, u.failing_line,
+        u.failing_text
     from rows from (
         unnest($1::uuid[]),
         unnest($2::integer[]),
@@ -25,8 +27,10 @@ with ending as (
         unnest($5::integer[]),
         unnest($6::text[]),
         unnest($7::jsonb[]),
-        unnest($8::float8[])
-    ) as u (job_id, epoch, outcome, reason, exit_code, error, result, retry_in_seconds)
+        unnest($8::float8[]),
+        unnest($9::bigint[]),
+        unnest($10::text[])
+    ) as u (job_id, epoch, outcome, reason, exit_code, error, result, retry_in_seconds, failing_line, failing_text)
 ),
 decided as (
     select
@@ -86,11 +90,13 @@ moved as (
 ),
 ended as (
     insert into attempt as a (
-        job_id, epoch, executor_id, started_at, log_day, ended_at, outcome, exit_code, error, result
+        job_id, epoch, executor_id, started_at, log_day, ended_at, outcome, exit_code, error, result, failing_line,
+        failing_text
     )
     select
-        m.id, m.claim_epoch, $9::uuid, m.claimed_at, (m.claimed_at at time zone 'utc')::date, now(), e.outcome,
-        nullif(e.exit_code, -1), nullif(e.error, ''), nullif(e.result, 'null'::jsonb)
+        m.id, m.claim_epoch, $11::uuid, m.claimed_at, (m.claimed_at at time zone 'utc')::date, now(), e.outcome,
+        nullif(e.exit_code, -1), nullif(e.error, ''), nullif(e.result, 'null'::jsonb), nullif(e.failing_line, -1),
+        nullif(e.failing_text, '')
     from ending e
     join moved m on m.id = e.job_id
     order by m.id
@@ -100,13 +106,15 @@ ended as (
         outcome = excluded.outcome,
         exit_code = excluded.exit_code,
         error = excluded.error,
-        result = excluded.result
+        result = excluded.result,
+        failing_line = excluded.failing_line,
+        failing_text = excluded.failing_text
     returning a.job_id
 ),
 told as (
     insert into audit_event (name, actor, run_id, job_id, detail)
     select
-        'job.finished', 'executor:' || ($9::uuid)::text, m.run_id, m.id,
+        'job.finished', 'executor:' || ($11::uuid)::text, m.run_id, m.id,
         jsonb_build_object('state', m.state, 'epoch', m.claim_epoch)
     from moved m
     where m.run_id is not null
@@ -150,13 +158,15 @@ async def finish_jobs(
     errors: list[str],
     results: list[Any],
     retry_in_seconds: list[float],
+    failing_lines: list[int],
+    failing_texts: list[str],
     executor_id: ExecutorId,
 ) -> list[FinishJobsRow]:
     """moves job: running → succeeded | failed | canceled | scheduled | dead | ready
     By next_job_state, where the claim epoch still holds; ends the attempts, or records them now if they had no row. A job that is
     missing from the answer was not ours any more, or is final already.
     Sentinels, since arrays carry no NULL here: exit code -1, error '', reason '' (that of the outcome), result JSON null;
-    retry_in_seconds < 0: not retryable.
+    retry_in_seconds < 0: not retryable; failing line -1 and text '': none.
     The state is compared as text, so that the jobs are found by id: the index of running jobs looks small to the planner, but holds
     everything that ever ran here for as long as an old snapshot is held open somewhere.
     Locks: the job rows, then the attempt rows.
@@ -173,6 +183,8 @@ async def finish_jobs(
             errors,
             [Jsonb(value, encode) for value in results],
             retry_in_seconds,
+            failing_lines,
+            failing_texts,
             executor_id,
         ),
     )

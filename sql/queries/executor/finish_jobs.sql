@@ -3,13 +3,15 @@
 -- By next_job_state, where the claim epoch still holds; ends the attempts, or records them now if they had no row. A job that is
 -- missing from the answer was not ours any more, or is final already.
 -- Sentinels, since arrays carry no NULL here: exit code -1, error '', reason '' (that of the outcome), result JSON null;
--- retry_in_seconds < 0: not retryable.
+-- retry_in_seconds < 0: not retryable; failing line -1 and text '': none.
 -- @json results typing:Any
 -- The state is compared as text, so that the jobs are found by id: the index of running jobs looks small to the planner, but holds
 -- everything that ever ran here for as long as an old snapshot is held open somewhere.
 -- Locks: the job rows, then the attempt rows.
 with ending as (
-    select u.job_id, u.epoch, u.outcome, u.reason, u.exit_code, u.error, u.result, u.retry_in_seconds
+    select
+        u.job_id, u.epoch, u.outcome, u.reason, u.exit_code, u.error, u.result, u.retry_in_seconds, u.failing_line,
+        u.failing_text
     from rows from (
         unnest(@job_ids::uuid[]),
         unnest(@epochs::integer[]),
@@ -18,8 +20,10 @@ with ending as (
         unnest(@exit_codes::integer[]),
         unnest(@errors::text[]),
         unnest(@results::jsonb[]),
-        unnest(@retry_in_seconds::float8[])
-    ) as u (job_id, epoch, outcome, reason, exit_code, error, result, retry_in_seconds)
+        unnest(@retry_in_seconds::float8[]),
+        unnest(@failing_lines::bigint[]),
+        unnest(@failing_texts::text[])
+    ) as u (job_id, epoch, outcome, reason, exit_code, error, result, retry_in_seconds, failing_line, failing_text)
 ),
 decided as (
     select
@@ -79,11 +83,13 @@ moved as (
 ),
 ended as (
     insert into attempt as a (
-        job_id, epoch, executor_id, started_at, log_day, ended_at, outcome, exit_code, error, result
+        job_id, epoch, executor_id, started_at, log_day, ended_at, outcome, exit_code, error, result, failing_line,
+        failing_text
     )
     select
         m.id, m.claim_epoch, @executor_id::uuid, m.claimed_at, (m.claimed_at at time zone 'utc')::date, now(), e.outcome,
-        nullif(e.exit_code, -1), nullif(e.error, ''), nullif(e.result, 'null'::jsonb)
+        nullif(e.exit_code, -1), nullif(e.error, ''), nullif(e.result, 'null'::jsonb), nullif(e.failing_line, -1),
+        nullif(e.failing_text, '')
     from ending e
     join moved m on m.id = e.job_id
     order by m.id
@@ -93,7 +99,9 @@ ended as (
         outcome = excluded.outcome,
         exit_code = excluded.exit_code,
         error = excluded.error,
-        result = excluded.result
+        result = excluded.result,
+        failing_line = excluded.failing_line,
+        failing_text = excluded.failing_text
     returning a.job_id
 ),
 told as (

@@ -116,6 +116,8 @@ async def finish(engine: Engine, executor_id: ExecutorId, row: TurnOverJobsRow, 
             errors=[end.error],
             results=[end.result],
             retry_in_seconds=[end.retry_in_seconds],
+            failing_lines=[-1],
+            failing_texts=[""],
         ),
     )
     assert rows, "the finish was refused"
