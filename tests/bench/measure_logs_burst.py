@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 import psycopg
 
-from tests.bench.insert_by_hand import HandLog
+from tests.bench.insert_by_hand import HandLog, HandWay
 from tests.bench.make_origin import Origin, make_origin
 from tests.bench.open_bench import Bench, BenchError
 from tests.bench.outcome import Line, Outcome, at_most, compare, summarize
@@ -18,8 +18,11 @@ from tests.bench.write_pipeline import Program, write_pipeline
 
 _LINES: Final = 200_000
 _ROUNDS: Final = 7
-_ROWS_AT_ONCE: Final = 16
-_WHO: Final = ("howdah", "single", "batched")
+_WAYS: Final = {
+    "a row a commit": HandWay(1),
+    "16 rows a commit": HandWay(16),
+    "a row a commit, not compressed": HandWay(1, compressed=False),
+}
 _PATIENCE_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.05
 
@@ -32,7 +35,7 @@ class Burst(msgspec.Struct, frozen=True):
 
 
 def measure_logs_burst(bench: Bench) -> Outcome:
-    """In turns: a job, rows by hand in a commit each, and sixteen rows in a commit."""
+    """In turns: a job, and rows by hand in several ways."""
     body = b"".join(make_lines(_LINES))
     origin = make_origin(bench, write_pipeline([("printer", Program("print_burst.py", (str(_LINES),)))]))
     with (
@@ -42,45 +45,39 @@ def measure_logs_burst(bench: Bench) -> Outcome:
         hand = HandLog(by_hand)
         listener.execute("listen job_finished")
         howdah: list[Burst] = []
-        single: list[float] = []
-        batched: list[float] = []
+        hands: dict[str, list[float]] = {name: [] for name in _WAYS}
+        everybody = ["howdah", *_WAYS]
         for number in range(_ROUNDS + 1):
-            for who in _WHO[number % len(_WHO) :] + _WHO[: number % len(_WHO)]:
+            first = number % len(everybody)
+            for who in everybody[first:] + everybody[:first]:
                 bench.sql("checkpoint")
-                match who:
-                    case "howdah":
-                        howdah.append(print_burst(bench, origin, body, listener))
-                    case "single":
-                        single.append(hand.insert(body, rows_at_once=1) * 1000)
-                    case "batched":
-                        batched.append(hand.insert(body, rows_at_once=_ROWS_AT_ONCE) * 1000)
+                if who == "howdah":
+                    howdah.append(print_burst(bench, origin, body, listener))
+                else:
+                    hands[who].append(hand.insert(body, _WAYS[who]))
         cut = print_burst(bench, origin, body, listener, cut=True)
     # The first round finds nothing warm.
     stored = [burst.stored_seconds * 1000 for burst in howdah[1:]]
-    del single[0], batched[0]
     return Outcome(
         [
-            Line(
-                f"{_LINES:,} lines stored: beside a row a commit",
-                "ms",
-                summarize(stored),
-                summarize(single),
-                compare(stored, single),
-                at_most(1.5, compare(stored, single).median, ""),
-            ),
-            Line(
-                f"… beside {_ROWS_AT_ONCE} rows a commit",
-                "ms",
-                summarize(stored),
-                summarize(batched),
-                compare(stored, batched),
-                at_most(1.5, compare(stored, batched).median, ""),
-            ),
+            *(_line_up(name, stored, taken[1:]) for name, taken in hands.items()),
             Line("… with the executor's connections cut in the middle", "ms", summarize([cut.stored_seconds * 1000])),
             Line("job's end → log packed", "s", summarize([burst.packed_seconds for burst in howdah[1:]])),
         ],
         f"{len(body) / 1e6:.1f} MB, from before the command prints the first line until its end is committed; each "
         "time read back as raw bytes and compared by SHA-256. By hand: 64 KiB a row, nothing else.",
+    )
+
+
+def _line_up(way: str, howdah: list[float], by_hand: list[float]) -> Line:
+    ratio = compare(howdah, by_hand)
+    return Line(
+        f"{_LINES:,} lines stored, by hand: {way}",
+        "ms",
+        summarize(howdah),
+        summarize(by_hand),
+        ratio,
+        at_most(1.5, ratio.median, ""),
     )
 
 
