@@ -1,13 +1,10 @@
 """The application: which handlers there are, and what stands before them."""
 
-from pathlib import Path
 from typing import Final
 
 from litestar import Litestar, Router
-from litestar.datastructures import CacheControlHeader
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
-from litestar.static_files import create_static_files_router
 from litestar.types import ControllerRouterHandler
 
 from services.ingest.authenticate import SignInNeeded, provide_actor
@@ -69,6 +66,7 @@ from services.ingest.show_openapi import PublishedJobsPlugin, openapi_router
 from services.ingest.show_pages import show_job_page, show_run_page, show_runs_page
 from services.ingest.show_runs import show_numbered_run, show_run, show_run_notifications, show_runs
 from services.ingest.sign_in import lead_to_sign_in, show_home, show_sign_in, sign_in, sign_out
+from services.ingest.show_static import show_static_file
 from services.ingest.start_run import start_run
 from services.ingest.stream_all_logs import stream_all_logs
 from services.ingest.stream_events import stream_events
@@ -76,7 +74,6 @@ from services.ingest.stream_job import stream_job
 from services.ingest.stream_log import stream_log
 from shared.version import CODE_VERSION
 
-_STATIC: Final = Path(__file__).parent / "static"
 _API_BODY_BYTES: Final = 1024 * 1024
 _PAGE_BODY_BYTES: Final = 64 * 1024
 
@@ -154,6 +151,7 @@ _PAGES: Final[list[ControllerRouterHandler]] = [
     press_resume_queue,
     show_docs,
     show_docs_file,
+    show_static_file,
 ]
 
 
@@ -172,14 +170,8 @@ def create_app(resources: Resources) -> Litestar:
         request_max_body_size=_PAGE_BODY_BYTES,
         exception_handlers={SignInNeeded: lead_to_sign_in},
     )
-    static = create_static_files_router(
-        "/static",
-        directories=[_STATIC],
-        include_in_schema=False,
-        cache_control=CacheControlHeader(max_age=60, public=True),
-    )
     return Litestar(
-        route_handlers=[receive_webhook, report_health, report_readiness, report_metrics, api, pages, static],
+        route_handlers=[receive_webhook, report_health, report_readiness, report_metrics, api, pages],
         dependencies={"resources": provide_resources(resources), "actor": provide_actor()},
         state=keep_in_state(resources),
         plugins=[problem_details_plugin()],

@@ -465,7 +465,7 @@ async def test_every_answer_carries_the_constant_headers(shared_door: Door) -> N
         "/api/v1/runs",
         "/docs",
         "/openapi.json",
-        "/static/howdah.css",
+        "/static/0.1.0/howdah.css",
     ):
         headers = (await shared_door.get(path, role=None)).headers
         assert "default-src 'none'" in headers["content-security-policy"], path

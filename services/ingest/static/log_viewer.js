@@ -1,0 +1,335 @@
+// The log of a job on its page: what is in view is fetched, what comes is followed, and its parts hold to one another.
+import { LogApi } from "./log_api.js";
+import { Banner } from "./log_banner.js";
+import { drawFoldButton, drawHead, drawLine, headKey, timeOf } from "./log_draw.js";
+import { Finder } from "./log_find.js";
+import { FoldedRows } from "./log_folds.js";
+import { Follower } from "./log_follow.js";
+import { listenToReader } from "./log_input.js";
+import { LevelFilter } from "./log_levels.js";
+import { readHash, writeHash } from "./log_links.js";
+import { RowList } from "./log_list.js";
+import { readSections, stepStarts } from "./log_sections.js";
+import { keepSettings, rememberFolds } from "./log_settings.js";
+import { LineStore } from "./log_store.js";
+import { LogStream } from "./log_stream.js";
+
+const RETRY_MILLISECONDS = 2000;
+const STEP_MILLISECONDS = 400;         // a step has begun: what is it called?
+const PACKED_MILLISECONDS = 1000;      // the first wait for what is found when a log is packed
+const NOTHING = {
+  attempt: null, attempts: [], lines: 0, ended: false, complete: false, steps: [], groups: [], levels: {},
+  failing_line: null, failing_text: null,
+};
+
+export class LogViewer {
+  constructor(root) {
+    this.root = root;
+    this.job = root.dataset.job;
+    this.final = "final" in root.dataset;   // whether the job has ended
+    this.state = root.dataset.state;
+    this.attempt = Number(new URLSearchParams(location.search).get("attempt")) || null;
+    this.pinned = this.attempt !== null;    // somebody has chosen the attempt
+    this.selected = readHash(location.hash);
+    this.revision = 0;
+    this.api = new LogApi(this.job);
+    this.banner = new Banner(root, this.api, (attempt) => this.chooseAttempt(attempt));
+    this.box = root.querySelector(".log-lines");
+    this.stuck = root.querySelector(".log-stuck");
+    this.list = new RowList(this.box, { draw: (row, had) => this.draw(row, had), shown: (first, last) => this.shown(first, last) });
+    this.follower = new Follower(this.list, this.box, root.querySelector("[name=follow]"));
+    this.store = new LineStore({
+      fetchLines: (from, to, signal) => this.api.lines(this.attempt, from, to, signal),
+      changed: () => this.list.soon(),
+      failed: (error) => this.complain(error),
+    });
+    this.levels = new LevelFilter(root.querySelector("[name=level]"), {
+      fetchLines: (level, from, to, signal) => this.api.markedLines(this.attempt, level, from, to, signal),
+      changed: () => this.refreshRows(),
+      failed: (error) => this.complain(error),
+    });
+    this.finder = new Finder(root.querySelector("form.log-find"), {
+      search: (params, signal) => this.api.search(this.attempt, params, signal),
+      visit: (number) => this.visit(number),
+      changed: () => this.redraw(),
+      firstInView: () => this.firstInView(),
+      left: () => this.box.focus({ preventScroll: true }),
+    });
+    this.stream = new LogStream(root.dataset.stream, this.store, {
+      attempt: () => this.attempt,
+      say: (text) => this.banner.say(text),
+      turned: (epoch) => this.turnTo(epoch),
+      stepped: () => this.renewOutline(STEP_MILLISECONDS),
+      added: () => this.refreshRows({ toEnd: this.follower.on }),
+      ended: (state) => this.finish(state),
+      skipped: () => { this.store.outdate(); this.renewOutline(0); },
+    });
+    this.settings = keepSettings(root, () => { this.redraw(); this.list.measure(); });
+    this.reset();
+    listenToReader(this);
+    addEventListener("hashchange", () => this.followHash());
+    this.start();
+  }
+
+  // ---- which log
+
+  // Nothing of another attempt is left.
+  reset() {
+    this.outline = NOTHING;
+    this.patience = PACKED_MILLISECONDS;
+    this.opened = new Map();
+    this.starts = new Map();
+    this.rows = new FoldedRows(rememberFolds(this.job, this.attempt));
+    this.store.clear();
+    this.stream.clear();
+    this.levels.reset();
+  }
+
+  async start() {
+    const outline = await this.fetchOutline();
+    this.attempt = outline.attempt ?? this.attempt;
+    this.rows = new FoldedRows(rememberFolds(this.job, this.attempt));
+    this.take(outline);
+    const live = !this.final && this.isNewest;
+    this.follower.toggle.checked = live && !this.selected;
+    this.follower.toggle.closest("label").hidden = !live;
+    this.refreshRows({ toEnd: this.follower.on });
+    if (this.selected) this.visit(this.selected[0]);
+    else if (!this.follower.on && outline.failing_line !== null) this.goTo(outline.failing_line);
+    if (live) this.stream.connect();
+    else this.sayEnd();
+  }
+
+  get isNewest() {
+    return !this.pinned || this.outline.attempts.every((epoch) => epoch <= this.attempt);
+  }
+
+  get total() {
+    return Math.max(this.outline.lines, this.stream.next);
+  }
+
+  async fetchOutline() {
+    for (;;) {
+      try {
+        const outline = await this.api.outline(this.attempt);
+        this.complain(null);
+        return { ...NOTHING, ...outline };
+      } catch (error) {
+        this.complain(error);
+        if (error.status === 404 || error.status === 422) return NOTHING;
+        await new Promise((resolve) => { setTimeout(resolve, RETRY_MILLISECONDS); });
+      }
+    }
+  }
+
+  take(outline) {
+    this.outline = outline;
+    this.banner.show(outline);
+    this.levels.show(outline.levels, outline.complete);
+    // Groups, levels and the failing line are found when the log is packed, soon after its end.
+    if (outline.ended && !outline.complete) this.renewOutline(this.patience *= 1.5);
+  }
+
+  // Ask for the outline once more, after a while.
+  renewOutline(milliseconds) {
+    const due = performance.now() + milliseconds;
+    if (this.renewal?.due <= due) return;
+    clearTimeout(this.renewal?.timer);
+    this.renewal = { due, timer: setTimeout(() => this.renewNow(), milliseconds) };
+  }
+
+  async renewNow() {
+    this.renewal = null;
+    const { attempt } = this;
+    const outline = await this.fetchOutline();
+    if (this.attempt !== attempt) return;
+    this.take(outline);
+    this.refreshRows({ toEnd: this.follower.on });
+  }
+
+  // The next attempt has begun.
+  turnTo(epoch) {
+    if (this.pinned) return;
+    this.attempt = epoch;
+    this.selected = null;
+    this.reset();
+    this.finder.clear();
+    this.renewOutline(0);
+  }
+
+  finish(state) {
+    this.final = true;
+    this.state = state;
+    this.store.outdate();   // they come again with their levels
+    this.follower.stop();
+    this.follower.toggle.closest("label").hidden = true;
+    this.sayEnd();
+    this.renewOutline(0);
+  }
+
+  chooseAttempt(attempt) {
+    const url = new URL(location);
+    url.searchParams.set("attempt", attempt);
+    url.hash = "";
+    location.assign(url);
+  }
+
+  // ---- which rows
+
+  // What rows there are, anew; `where` says what stays where it is.
+  refreshRows(where = {}) {
+    const sections = readSections(this.outline, this.stream.steps, this.total, this.opened);
+    this.starts = stepStarts(sections);
+    this.rows.update(sections, this.total);
+    const height = this.box.clientHeight;
+    this.list.update(this.shownRows.count, where);
+    if (where.toEnd && this.box.clientHeight !== height) this.showBox();
+  }
+
+  get shownRows() {
+    return this.levels.rows ?? this.rows;
+  }
+
+  line(number) {
+    return this.levels.line(number) ?? this.store.line(number);
+  }
+
+  redraw() {
+    this.revision += 1;
+    this.list.soon();
+  }
+
+  draw(row, had) {
+    const what = this.shownRows.at(row);
+    const key = what.head ? headKey(what.head) : this.lineKey(what.number);
+    let drawn = had;
+    if (had?.drawnAs !== key) {
+      drawn = what.head ? drawHead(what.head) : this.drawNumbered(what.number);
+      drawn.drawnAs = key;
+    }
+    if (!what.head) drawn.classList.toggle("selected", this.isSelected(what.number));
+    return drawn;
+  }
+
+  lineKey(number) {
+    const line = this.line(number);
+    return `${number}|${this.revision}|${line ? `${line.live}${line.version}|${line.level}` : ""}`;
+  }
+
+  drawNumbered(number) {
+    const line = this.line(number);
+    return drawLine(number, line, {
+      marks: this.finder.marksOf(number, line),
+      time: timeOf(line, this.settings.times, line && this.starts.get(line.step)),
+      rawUrl: this.api.rawUrl(this.attempt),
+    });
+  }
+
+  shown(first, last) {
+    const numbers = [];
+    for (let row = first; row < last; row += 1) {
+      const what = this.shownRows.at(row);
+      if (!what.head) numbers.push(what.number);
+    }
+    if (this.levels.rows) this.levels.want(last, this.total);
+    else this.store.want(numbers, this.total);
+    this.showPlace();
+  }
+
+  // The head of the section that the first line in view belongs to stays in view.
+  showPlace() {
+    const top = this.list.topRow();
+    const section = top ? this.shownRows.at(top.row)?.section : null;
+    this.stuck.hidden = !section;
+    if (!section || this.stuck.drawnAs === headKey(section)) return;
+    this.stuck.drawnAs = headKey(section);
+    const path = [];
+    for (let outer = section; outer; outer = outer.parent) path.unshift(outer.name);
+    this.stuck.dataset.section = section.id;
+    this.stuck.replaceChildren(drawFoldButton({ ...section, depth: 0, name: path.join(" › ") }));
+  }
+
+  firstInView() {
+    const top = this.list.topRow();
+    const what = top && this.shownRows.at(top.row);
+    return what ? what.number ?? what.head.from : 0;
+  }
+
+  toggle(id) {
+    const section = this.rows.sections.find((known) => known.id === id);
+    const head = this.list.pane.querySelector(`[data-section="${CSS.escape(id)}"]`);
+    const y = head ? this.list.yOf(head) : 0;
+    this.rows.fold(section, !section.open);
+    this.list.update(this.rows.count, { hold: { row: this.rows.rowOfHead(section), y: Math.max(0, y) } });
+  }
+
+  toggleAll() {
+    this.rows.foldAll(!this.rows.sections.some((section) => section.open));
+    this.list.update(this.shownRows.count);
+  }
+
+  // ---- which line
+
+  isSelected(number) {
+    return this.selected !== null && this.selected[0] <= number && number <= this.selected[1];
+  }
+
+  // Select a line, or all from the one that was selected before up to it.
+  select(number, further = false) {
+    const from = further && this.selected ? this.selected[0] : number;
+    this.selected = [Math.min(from, number), Math.max(from, number)];
+    history.replaceState(null, "", writeHash(this.selected));
+    this.list.soon();
+  }
+
+  followHash() {
+    this.selected = readHash(location.hash);
+    if (this.selected) this.visit(this.selected[0]);
+    this.list.soon();
+  }
+
+  // Bring a line into view, whatever hides it, and the log with it.
+  visit(number) {
+    this.goTo(number);
+    this.showBox();
+  }
+
+  goTo(number) {
+    this.follower.stop();
+    if (this.levels.rows && this.levels.rows.rowOf(number) === null) this.levels.choose("");
+    if (!this.levels.rows && this.rows.reveal(number)) this.list.update(this.rows.count);
+    const row = this.shownRows.rowOf(number);
+    if (row !== null) this.list.show(row);
+  }
+
+  showBox() {
+    const shape = this.box.getBoundingClientRect();
+    if (shape.bottom > innerHeight) this.box.scrollIntoView({ block: "end", behavior: "instant" });
+    else if (shape.top < 0) this.box.scrollIntoView({ block: "start", behavior: "instant" });
+  }
+
+  // The text of the lines that are selected by their numbers, where all of them are here.
+  selectedLines() {
+    if (!this.selected || !getSelection().isCollapsed) return null;
+    const texts = [];
+    for (let number = this.selected[0]; number <= this.selected[1]; number += 1) {
+      const line = this.line(number);
+      if (!line) return null;
+      texts.push(line.spans.map((span) => span[1]).join(""));
+    }
+    return texts.join("\n");
+  }
+
+  // ---- what is said
+
+  sayEnd() {
+    this.banner.sayEnd(this.total, this.pinned && !this.isNewest ? null : this.state);
+  }
+
+  complain(error) {
+    if (error) this.banner.say(error.status === 404 ? "the log is not there any more" : `${error.message}: trying again`);
+    else if (this.complained && this.stream.open) this.banner.say("live");
+    else if (this.complained) this.sayEnd();
+    this.complained = Boolean(error);
+  }
+}
