@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from services.ingest.queries.rows import LogChunk
+from shared.logs.stored_chunk import StoredChunk
 
 # A longer line is handed on in pieces.
 _LONGEST: Final = 256 * 1024
@@ -42,7 +42,7 @@ class LineAssembler:
         # Of each stream, the line that has begun and not ended.
         self._open: dict[int, tuple[int | None, bytearray]] = {}
 
-    def feed(self, chunk: LogChunk) -> list[Lines]:
+    def feed(self, chunk: StoredChunk) -> list[Lines]:
         """Return the lines that the chunk completes."""
         found: list[Lines] = []
         if chunk.step != self._step:
@@ -65,7 +65,7 @@ class LineAssembler:
         """Return the lines that have begun and will not go on, each with a newline."""
         return [lines for stream in list(self._open) for lines in self._end(stream)]
 
-    def _go_on(self, chunk: LogChunk, found: list[Lines]) -> int:
+    def _go_on(self, chunk: StoredChunk, found: list[Lines]) -> int:
         """Add the chunk's head to the line that is open; returns where the next line begins."""
         number, begun = self._open.pop(chunk.stream, (None, bytearray()))
         end = chunk.data.find(b"\n") + 1

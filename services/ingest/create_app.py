@@ -62,11 +62,13 @@ from services.ingest.show_docs import show_docs, show_docs_file
 from services.ingest.show_job_pages import show_jobs_page
 from services.ingest.show_job_types import show_job_type, show_job_types
 from services.ingest.show_jobs import show_job, show_run_jobs
+from services.ingest.show_lines import show_log_lines
 from services.ingest.show_openapi import PublishedJobsPlugin, openapi_router
+from services.ingest.show_outline import show_log_outline
 from services.ingest.show_pages import show_job_page, show_run_page, show_runs_page
 from services.ingest.show_runs import show_numbered_run, show_run, show_run_notifications, show_runs
-from services.ingest.sign_in import lead_to_sign_in, show_home, show_sign_in, sign_in, sign_out
 from services.ingest.show_static import show_static_file
+from services.ingest.sign_in import lead_to_sign_in, show_home, show_sign_in, sign_in, sign_out
 from services.ingest.start_run import start_run
 from services.ingest.stream_all_logs import stream_all_logs
 from services.ingest.stream_events import stream_events
@@ -120,6 +122,8 @@ _API: Final[list[ControllerRouterHandler]] = [
     show_command,
     read_log,
     read_raw_log,
+    show_log_lines,
+    show_log_outline,
     stream_log,
     stream_all_logs,
     stream_events,

@@ -1,132 +1,178 @@
-"""The log of one attempt: `/api/v1/jobs/{job}/log` as text, whole or its last lines; `…/log/raw` as its bytes came."""
+"""The log of one attempt: `/api/v1/jobs/{job}/log` as text, whole or its last lines; `…/log/raw` as its bytes came.
+
+Both answer `HEAD` and ranges. Of the raw log, only what a range asks for is read; text has to be made from the
+beginning to know where a range of it lies.
+"""
 
 from collections.abc import AsyncIterator, Iterable
-from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from litestar import get
+import anyio
+from litestar import HttpMethod, Request, route
 from litestar.params import PathParameter, QueryParameter
 from litestar.response import Stream
 
+from services.ingest.answer_range import answer_range, cut_out, in_pieces, nothing, wants_range
 from services.ingest.assemble_lines import LineAssembler, Lines
 from services.ingest.authenticate import require_viewer
-from services.ingest.problem_details import not_found, problem_responses
-from services.ingest.queries.logs import read_log_chunks
-from services.ingest.queries.rows import LogChunk
-from services.ingest.render_ansi import strip_ansi
-from services.ingest.resources import FromResources
+from services.ingest.find_attempt import AttemptParameter, find_attempt
+from services.ingest.parse_range import ByteRange
+from services.ingest.problem_details import Problem, problem_responses
+from services.ingest.read_chunks import read_page
+from services.ingest.read_log_states import AttemptLog
+from services.ingest.render_ansi import last_states, plain
+from services.ingest.resources import FromResources, Resources
 from services.ingest.row_cursor import ChunkCursor
-from services.ingest.seek_log_tail import seek_log_tail
+from services.ingest.seek_log import Tail, seek_byte, seek_tail
 from services.ingest.show_chunk import decode
-from services.ingest.watch_logs import AttemptLog, LogState, read_states
-from shared.db import Pool, query
 from shared.ids import JobId
+from shared.logs.stored_chunk import StoredChunk
+from shared.version import CODE_VERSION
 
-_PAGE_ROWS: Final = 500
-_PAGE_BYTES: Final = 256 * 1024
-_MOST_EPOCH: Final = 2**31 - 1
-_RESPONSES: Final = problem_responses(401, 403, 404, 422, 503)
+_TEXT: Final = "text/plain; charset=utf-8"
+_BYTES: Final = "application/octet-stream"
+_RESPONSES: Final = problem_responses(401, 403, 404, 410, 416, 422, 503)
 
 JobInPath = Annotated[JobId, PathParameter(description="The job's id.")]
-AttemptParameter = Annotated[
-    int | None, QueryParameter(ge=1, le=_MOST_EPOCH, description="The attempt's epoch; the latest without it.")
-]
+TailParameter = Annotated[int | None, QueryParameter(ge=1, le=100_000, description="Only so many lines at the end.")]
 
 
-@get("/jobs/{job:str}/log", guards=[require_viewer], tags=["jobs"], media_type="text/plain", responses=_RESPONSES)
+@route(
+    "/jobs/{job:str}/log",
+    http_method=[HttpMethod.GET, HttpMethod.HEAD],
+    guards=[require_viewer],
+    tags=["jobs"],
+    media_type="text/plain",
+    responses=_RESPONSES,
+)
 async def read_log(
+    request: Request[Any, Any, Any],
     job: JobInPath,
     resources: FromResources,
     attempt: AttemptParameter = None,
-    tail: Annotated[int | None, QueryParameter(ge=1, le=100_000, description="Only so many lines at the end.")] = None,
+    tail: TailParameter = None,
 ) -> Stream:
-    """Return the log as UTF-8 text, so far as it is written: line by line, control sequences left out."""
-    state = await _state_of(resources.pool, job, attempt)
-    chosen = state.attempts[-1] if state.attempts else None
-    if chosen is None:
-        return _text(_nothing())
-    cursor = ChunkCursor(chosen.epoch, 0)
-    first_line = 0
-    if tail is not None:
-        cursor, first_line = await seek_log_tail(resources.pool, job, state, tail)
-    return _text(_lines(resources.pool, job, chosen, cursor, first_line))
+    """Return the log as UTF-8 text, so far as it is written: line by line, control sequences left out.
+
+    A `Range` is answered, too; of the raw log it costs less.
+    """
+    return await _answer_text(request, resources, job, attempt, tail)
 
 
-@get(
+@route(
     "/jobs/{job:str}/log/raw",
+    http_method=[HttpMethod.GET, HttpMethod.HEAD],
     guards=[require_viewer],
     tags=["jobs"],
-    media_type="application/octet-stream",
+    media_type=_BYTES,
     responses=_RESPONSES,
 )
-async def read_raw_log(job: JobInPath, resources: FromResources, attempt: AttemptParameter = None) -> Stream:
-    """Return the log's bytes as the commands wrote them, streams mixed by the time of reading."""
-    state = await _state_of(resources.pool, job, attempt)
-    chosen = state.attempts[-1] if state.attempts else None
-    source = _nothing() if chosen is None else _bytes(resources.pool, job, chosen)
-    return Stream(
-        source,
-        media_type="application/octet-stream",
-        headers={"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{job}.log"'},
+async def read_raw_log(
+    request: Request[Any, Any, Any], job: JobInPath, resources: FromResources, attempt: AttemptParameter = None
+) -> Stream:
+    """Return the log's bytes as the commands wrote them, streams mixed by the time of reading; or a `Range` of them."""
+    return await _answer_raw(request, resources, job, attempt)
+
+
+async def _answer_text(
+    request: Request[Any, Any, Any], resources: Resources, job_id: JobId, epoch: int | None, tail: int | None
+) -> Stream:
+    headers = {"Cache-Control": "no-store"}
+    chosen = await _find_stored(resources, job_id, epoch)
+    if chosen is None:
+        return Stream(nothing(), media_type=_TEXT, headers=headers)
+    begin = Tail(0, 0) if tail is None else await seek_tail(resources.pool, job_id, chosen, tail)
+    etag = _etag(chosen, f"{begin.first_line}-{CODE_VERSION}")
+    if not wants_range(request, etag):
+        headers |= {"Accept-Ranges": "bytes"} | ({"ETag": etag} if etag is not None else {})
+        source = nothing() if request.method == "HEAD" else in_pieces(_text(resources, job_id, chosen, begin))
+        return Stream(source, media_type=_TEXT, headers=headers)
+    total = 0
+    async for text in _text(resources, job_id, chosen, begin):
+        total += len(text)
+    return answer_range(
+        request,
+        lambda part: cut_out(_text(resources, job_id, chosen, begin), part),
+        total=total,
+        etag=etag,
+        headers=headers,
+        media_type=_TEXT,
     )
 
 
-async def _state_of(pool: Pool, job_id: JobId, epoch: int | None) -> LogState:
-    """Return how far the log goes, up to the attempt that was asked for. Raises `Problem`."""
-    state = (await read_states(pool, [job_id])).get(job_id)
-    if state is None:
-        raise not_found("job of that id")
-    if epoch is None:
-        return state
-    if state.attempt(epoch) is None:
-        raise not_found(f"attempt {epoch} of that job")
-    return LogState(state.state, state.final, tuple(known for known in state.attempts if known.epoch <= epoch))
+async def _answer_raw(
+    request: Request[Any, Any, Any], resources: Resources, job_id: JobId, epoch: int | None
+) -> Stream:
+    headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{job_id}.log"'}
+    chosen = await _find_stored(resources, job_id, epoch)
+    return answer_range(
+        request,
+        lambda part: _bytes(resources, job_id, chosen, part) if chosen is not None else nothing(),
+        total=0 if chosen is None else chosen.byte_count,
+        etag=None if chosen is None else _etag(chosen, "raw"),
+        headers=headers,
+        media_type=_BYTES,
+    )
 
 
-async def _pages(pool: Pool, job_id: JobId, attempt: AttemptLog, cursor: ChunkCursor) -> AsyncIterator[list[LogChunk]]:
-    """Yield the chunks that are stored by now, a bounded page at a time."""
-    seq = cursor.seq
+async def _find_stored(resources: Resources, job_id: JobId, epoch: int | None) -> AttemptLog | None:
+    """Return the attempt whose log is asked for; None: nothing was written. Raises `Problem`."""
+    chosen = await find_attempt(resources.pool, job_id, epoch)
+    if chosen is None or not chosen.last_seq:
+        return None
+    page = await resources.log_feeds.next_page(job_id, chosen, chosen.last_seq - 1)
+    if not page.chunks:
+        raise log_removed()
+    return chosen
+
+
+def log_removed() -> Problem:
+    """Return the answer for a log that is not kept any more."""
+    return Problem(410, "log-removed", "The log is older than logs of its kind are kept: it has been removed.")
+
+
+def _etag(attempt: AttemptLog, form: str) -> str | None:
+    """Return what names these very bytes; None while more may be added."""
+    return f'"{attempt.epoch}-{attempt.last_seq}-{form}"' if attempt.ended else None
+
+
+async def _pages(
+    resources: Resources, job_id: JobId, attempt: AttemptLog, seq: int
+) -> AsyncIterator[list[StoredChunk]]:
+    """Yield the chunks after one that are stored by now, a page at a time; what others read is not displaced."""
     while seq < attempt.last_seq:
-        chunks = await query(
-            pool,
-            partial(
-                read_log_chunks,
-                log_day=attempt.day,
-                job_id=job_id,
-                epoch=attempt.epoch,
-                after_seq=seq,
-                max_rows=_PAGE_ROWS,
-                max_bytes=_PAGE_BYTES,
-            ),
-        )
-        if not chunks:
+        found = resources.log_feeds.find(job_id, ChunkCursor(attempt.epoch, seq))
+        if found is not None:
+            chunks, seq = found.since(seq), found.last.seq
+            await anyio.lowlevel.checkpoint()
+        else:
+            page = await read_page(resources.pool, job_id, attempt, seq)
+            chunks, seq = page.chunks[max(0, seq - page.after_seq) :], page.last_seq
+        yield [chunk for chunk in chunks if chunk.seq <= attempt.last_seq]
+
+
+async def _bytes(resources: Resources, job_id: JobId, attempt: AttemptLog, part: ByteRange) -> AsyncIterator[bytes]:
+    if part.start == part.end:
+        return
+    place = await seek_byte(resources.pool, job_id, attempt, part.start)
+    skipped, left = place.bytes_on, part.end - part.start
+    async for chunks in _pages(resources, job_id, attempt, place.after_seq):
+        data = b"".join(chunk.data for chunk in chunks)
+        yield data[skipped : skipped + left]
+        left -= max(0, len(data) - skipped)
+        skipped = max(0, skipped - len(data))
+        if left <= 0:
             return
-        yield chunks
-        seq = chunks[-1].seq
 
 
-async def _bytes(pool: Pool, job_id: JobId, attempt: AttemptLog) -> AsyncIterator[bytes]:
-    async for chunks in _pages(pool, job_id, attempt, ChunkCursor(attempt.epoch, 0)):
-        yield b"".join(chunk.data for chunk in chunks)
-
-
-async def _lines(
-    pool: Pool, job_id: JobId, attempt: AttemptLog, cursor: ChunkCursor, first_line: int
-) -> AsyncIterator[bytes]:
+async def _text(resources: Resources, job_id: JobId, attempt: AttemptLog, begin: Tail) -> AsyncIterator[bytes]:
     assembler = LineAssembler()
 
     def shown(found: Iterable[Lines]) -> bytes:
-        return strip_ansi(decode(b"".join(lines.since(first_line) for lines in found))).encode()
+        text = decode(b"".join(lines.since(begin.first_line) for lines in found))
+        return plain(last_states(text)).encode()
 
-    async for chunks in _pages(pool, job_id, attempt, cursor):
+    async for chunks in _pages(resources, job_id, attempt, begin.after_seq):
         if text := shown(lines for chunk in chunks for lines in assembler.feed(chunk)):
             yield text
     yield shown(assembler.finish())
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    yield b""
-
-
-def _text(source: AsyncIterator[bytes]) -> Stream:
-    return Stream(source, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})

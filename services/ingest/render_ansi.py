@@ -6,6 +6,8 @@ Only SGR sequences (ECMA-48, 8.3.117) mean something here; every other control s
 import re
 from typing import Final
 
+from shared.logs.strip_ansi import strip_ansi
+
 Span = tuple[str, str]
 
 # Control sequences, operating system commands and the like (until BEL or ST), and two-character escapes.
@@ -18,7 +20,9 @@ _ESCAPE: Final = re.compile(
 _UNFINISHED: Final = re.compile(
     r"\x1b(?:\[[0-9:;<=>?]{0,64}[ -/]{0,8}|[\]PX^_][^\x07\x1b\n]{0,512}\x1b?|[ -/]{0,8})?\Z"
 )
+_SGR: Final = re.compile(r"\x1b\[[0-9:;]*m")
 _OTHER_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_NO_CHARACTER: Final = "\ufffd"
 _COLORS: Final = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _ATTRIBUTES: Final = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "strike"}
 _ENDS: Final = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("inverse",), 29: ("strike",)}
@@ -27,8 +31,12 @@ _ENDS: Final = {22: ("bold", "dim"), 23: ("italic",), 24: ("underline",), 27: ("
 class _Style:
     """What the terminal's pen is set to."""
 
-    def __init__(self) -> None:
-        self._attributes: dict[str, str] = {}
+    def __init__(self, attributes: dict[str, str] | None = None) -> None:
+        self._attributes: dict[str, str] = dict(attributes or {})
+
+    def copy(self) -> "_Style":
+        """Return a style of its own that is the same now."""
+        return _Style(self._attributes)
 
     def classes(self) -> str:
         """Return the CSS classes of the style."""
@@ -88,6 +96,13 @@ class AnsiRenderer:
         self._styles: dict[int, _Style] = {}
         self._unfinished: dict[int, str] = {}
 
+    def copy(self) -> "AnsiRenderer":
+        """Return one that goes on from here by itself."""
+        twin = AnsiRenderer()
+        twin._styles = {stream: style.copy() for stream, style in self._styles.items()}
+        twin._unfinished = dict(self._unfinished)
+        return twin
+
     def render(self, stream: int, text: str) -> list[Span]:
         """Return the text of one chunk as pieces of one style: (CSS classes, text)."""
         style = self._styles.setdefault(stream, _Style())
@@ -105,13 +120,38 @@ class AnsiRenderer:
         _add(spans, style, text[position:])
         return spans
 
+    def render_line(self, stream: int, text: str) -> list[Span]:
+        """Return a whole line as pieces of one style: no sequence goes on in the next one."""
+        spans = self.render(stream, text)
+        self._unfinished.pop(stream, None)
+        return spans
 
-def strip_ansi(text: str) -> str:
-    """Return the text without control sequences, and without control characters but tab and line ends."""
-    return _OTHER_CONTROLS.sub("", _ESCAPE.sub("", text))
+
+def plain(text: str) -> str:
+    """Return the text without control sequences, and without controls but tabs and ends of lines; NUL is seen."""
+    return strip_ansi(text.replace("\0", _NO_CHARACTER))
+
+
+def last_state(text: str) -> str:
+    """Return what stands in a line once carriage returns have been obeyed: the last thing written, in its style."""
+    if "\r" not in text:
+        return text
+    states = text.split("\r")
+    shown = len(states) - 1
+    while shown and not plain(states[shown]):
+        shown -= 1
+    styles = "".join("".join(_SGR.findall(state)) for state in states[:shown])
+    return styles + states[shown]
+
+
+def last_states(text: str) -> str:
+    """Return lines, each as `last_state` does."""
+    if "\r" not in text:
+        return text
+    return "\n".join(map(last_state, text.split("\n")))
 
 
 def _add(spans: list[Span], style: _Style, text: str) -> None:
-    shown = _OTHER_CONTROLS.sub("", text)
+    shown = _OTHER_CONTROLS.sub("", text.replace("\0", _NO_CHARACTER))
     if shown:
         spans.append((style.classes(), shown))

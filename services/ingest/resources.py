@@ -11,6 +11,8 @@ from litestar.params import SkipValidation
 from services.ingest.accept_pushes import PushDesk
 from services.ingest.check_token import TokenBook
 from services.ingest.config import IngestConfig
+from services.ingest.feed_all_logs import AllLogsFeed
+from services.ingest.feed_logs import LogFeeds
 from services.ingest.find_webhook_target import WebhookTargets
 from services.ingest.job_catalog import JobCatalog
 from services.ingest.limit_rejections import RejectionBudget
@@ -36,6 +38,8 @@ class Resources(msgspec.Struct, frozen=True):
     job_catalog: JobCatalog
     push_desk: PushDesk
     rejections: RejectionBudget
+    log_feeds: LogFeeds
+    all_logs_feed: AllLogsFeed
     log_watch: LogWatch
     job_watch: JobWatch
     horizon_watch: HorizonWatch
@@ -52,6 +56,7 @@ else:
 def gather_resources(config: IngestConfig, pool: Pool, stop: Stop) -> Resources:
     """Make what the handlers share. Raises `ConfigurationError` for malformed sealing keys."""
     sealer = Sealer(parse_keys(config.sealing_keys))
+    log_feeds = LogFeeds(pool)
     return Resources(
         config=config,
         pool=pool,
@@ -61,7 +66,9 @@ def gather_resources(config: IngestConfig, pool: Pool, stop: Stop) -> Resources:
         job_catalog=JobCatalog(pool),
         push_desk=PushDesk(pool, plan_timeout_seconds=config.plan_timeout_seconds),
         rejections=RejectionBudget(),
-        log_watch=LogWatch(pool),
+        log_feeds=log_feeds,
+        all_logs_feed=AllLogsFeed(pool),
+        log_watch=LogWatch(pool, log_feeds),
         job_watch=JobWatch(pool),
         horizon_watch=HorizonWatch(pool),
         requests=RequestMeter(),

@@ -4,7 +4,7 @@ Source: WHATWG HTML Living Standard, "Server-sent events".
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -24,7 +24,14 @@ HEARTBEAT_SECONDS: Final = 15.0
 _OPENING: Final = b"retry: 1000\n\n"
 _HEARTBEAT: Final = b":\n\n"
 
-_encode = msgspec.json.Encoder().encode
+# The data of an event. JSON has no raw newlines, so that it is one line.
+encode = msgspec.json.Encoder().encode
+
+# What one look finds, and one client may cost in memory beside what its socket buffers.
+PORTION_BYTES: Final = 128 * 1024
+
+# What is handed to the server at once: it holds no more than this for a client who does not read.
+_PIECE_BYTES: Final = 64 * 1024
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -36,11 +43,31 @@ class Look(msgspec.Struct, frozen=True):
 
 
 def frame_event(data: object, *, event_id: object = None, name: str | None = None) -> bytes:
-    """Return one event. JSON has no raw newlines, so that its data is one line."""
+    """Return one event."""
+    return frame(encode(data), event_id=event_id, name=name)
+
+
+def frame(data: bytes, *, event_id: object = None, name: str | None = None) -> bytes:
+    """Return one event, whose data is encoded already."""
     head = f"id: {event_id}\n" if event_id is not None else ""
     if name is not None:
         head += f"event: {name}\n"
-    return head.encode() + b"data: " + _encode(data) + b"\n\n"
+    return b"%bdata: %b\n\n" % (head.encode(), data)
+
+
+def frame_id(event_id: object) -> bytes:
+    """Return what tells nothing, but from where to go on: a client keeps the id, and hears no event."""
+    return f"id: {event_id}\n\n".encode()
+
+
+def take_portion(events: Sequence[bytes], most_bytes: int) -> tuple[int, int]:
+    """Return how many of the events, at least one, are sent together, and their bytes."""
+    size = 0
+    for count, event in enumerate(events):
+        size += len(event)
+        if size >= most_bytes:
+            return count + 1, size
+    return len(events), size
 
 
 async def follow(
@@ -55,7 +82,7 @@ async def follow(
     """Yield what `look` finds, whenever the bell rings; end when all is done, or the process is asked to stop.
 
     `watching` makes the bell ring, for as long as the stream lasts. An absent database is waited for. One bounded page
-    is in memory at a time: the next look waits for the client.
+    is in memory at a time, and it goes out in pieces: the next one waits for the client.
     """
     yield _OPENING
     with watching:
@@ -76,6 +103,8 @@ async def _repeat(
     failures = 0
     sent_at = checked_at = anyio.current_time()
     while not stop.requested:
+        # Neither a look at what is in memory nor a client who reads fast lets others have their turn by itself.
+        await anyio.lowlevel.checkpoint()
         bell.hush()
         try:
             found = await look()
@@ -85,7 +114,8 @@ async def _repeat(
             logger.warning("a stream waits for the database: %s", error)
             found = Look()
         if found.events:
-            yield found.events
+            for start in range(0, len(found.events), _PIECE_BYTES):
+                yield found.events[start : start + _PIECE_BYTES]
             sent_at = anyio.current_time()
         if found.done:
             return

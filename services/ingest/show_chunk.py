@@ -1,12 +1,13 @@
 """A piece of a log as a stream's event shows it."""
 
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from services.ingest.queries.rows import LogChunk
+from services.ingest.filter_lines import MarkedLine
 from shared.ids import JobId, RunId
+from shared.logs.stored_chunk import StoredChunk
 
 STREAM_NAMES: Final = ("howdah", "stdout", "stderr")
 
@@ -33,10 +34,20 @@ class ShownChunk(msgspec.Struct, frozen=True, omit_defaults=True):
     spans: list[tuple[str, str]] | None = None
 
 
-def show_chunk(chunk: LogChunk, spans: list[tuple[str, str]] | None = None) -> ShownChunk:
-    """Return a chunk of a job's log as its stream shows it."""
+class ChunkJob(NamedTuple):
+    """Whose chunk it is, for streams about several jobs."""
+
+    job_id: JobId
+    job_key: str
+    run_id: RunId | None
+
+
+def show_chunk(
+    chunk: StoredChunk, epoch: int, *, spans: list[tuple[str, str]] | None = None, job: ChunkJob | None = None
+) -> ShownChunk:
+    """Return a chunk of a job's log as a stream shows it."""
     return ShownChunk(
-        epoch=chunk.epoch,
+        epoch=epoch,
         seq=chunk.seq,
         step=chunk.step,
         stream=STREAM_NAMES[chunk.stream],
@@ -45,7 +56,39 @@ def show_chunk(chunk: LogChunk, spans: list[tuple[str, str]] | None = None) -> S
         text=decode(chunk.data),
         at=chunk.recorded_at,
         line_offsets_ms=chunk.line_offsets_ms,
+        job_id=job and job.job_id,
+        job_key=job and job.job_key,
+        run_id=job and job.run_id,
         spans=spans,
+    )
+
+
+class MarkedChunk(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Those lines of a chunk that are grave enough for a stream that asks for a level."""
+
+    epoch: int
+    seq: int
+    step: int
+    stream: str
+    at: datetime
+    lines: list[MarkedLine]
+    job_id: JobId | None = None
+    job_key: str | None = None
+    run_id: RunId | None = None
+
+
+def show_marked(chunk: StoredChunk, epoch: int, lines: list[MarkedLine], *, job: ChunkJob | None = None) -> MarkedChunk:
+    """Return those lines of a chunk as a stream shows them."""
+    return MarkedChunk(
+        epoch=epoch,
+        seq=chunk.seq,
+        step=chunk.step,
+        stream=STREAM_NAMES[chunk.stream],
+        at=chunk.recorded_at,
+        lines=lines,
+        job_id=job and job.job_id,
+        job_key=job and job.job_key,
+        run_id=job and job.run_id,
     )
 
 

@@ -12,24 +12,25 @@ from litestar.params import PathParameter, QueryParameter
 from litestar.response import Stream
 
 from services.ingest.authenticate import FromActor, require_viewer
-from services.ingest.problem_details import not_found, problem_responses
-from services.ingest.queries.logs import read_log_chunks
-from services.ingest.queries.rows import LogChunk
-from services.ingest.render_ansi import AnsiRenderer, Span
+from services.ingest.feed_logs import LogPage
+from services.ingest.filter_lines import LineFilter
+from services.ingest.find_attempt import find_log_state
+from services.ingest.follow_attempts import is_over, next_attempt
+from services.ingest.problem_details import problem_responses
+from services.ingest.read_log_states import AttemptLog, LogState
 from services.ingest.resources import FromResources, Resources
 from services.ingest.row_cursor import ChunkCursor, read_chunk_cursor
-from services.ingest.seek_log_tail import seek_log_tail
-from services.ingest.send_events import Look, event_stream, follow, frame_event
-from services.ingest.show_chunk import decode, show_chunk
-from services.ingest.watch_logs import AttemptLog, LogState, read_states
-from shared.db import query
+from services.ingest.seek_log import seek_tail
+from services.ingest.send_events import PORTION_BYTES, Look, event_stream, follow, frame_event, frame_id, take_portion
+from services.ingest.show_chunk import show_marked
+from services.ingest.show_lines import LevelParameter, read_level
 from shared.ids import JobId
+from shared.logs.find_level import Level
 from shared.loop import Bell
 from shared.queries.models import JobState
 
-# One page: what a client can cost in memory, beside what the server's socket buffers.
-PAGE_ROWS: Final = 500
-PAGE_BYTES: Final = 256 * 1024
+# Of a log that is filtered, so much before the place to go on from is looked at for a line that goes on there.
+_LOOK_BACK: Final = 64
 
 
 class LogEnd(msgspec.Struct, frozen=True):
@@ -39,70 +40,81 @@ class LogEnd(msgspec.Struct, frozen=True):
 
 
 class LogReader:
-    """Reads the log of one job onwards from a cursor, a bounded page at a time."""
+    """Reads the log of one job onwards from a cursor, a bounded portion at a time."""
 
     def __init__(
-        self, resources: Resources, job_id: JobId, state: LogState, cursor: ChunkCursor, *, with_spans: bool = False
+        self,
+        resources: Resources,
+        job_id: JobId,
+        state: LogState,
+        cursor: ChunkCursor,
+        *,
+        with_spans: bool = False,
+        least: Level = Level.UNMARKED,
     ) -> None:
         self._resources = resources
         self._job_id = job_id
         self._state = state
         self._cursor = cursor
-        self._renderer = AnsiRenderer() if with_spans else None
+        self._with_spans = with_spans
+        self._least = least
+        self._filter: LineFilter | None = None
 
     async def look(self) -> Look:
         """Return what there is beyond the cursor. Raises `DatabaseUnavailableError`."""
         self._state = self._resources.log_watch.state(self._job_id) or self._state
-        current = self._leave_ended_attempts()
-        if current is None or self._cursor.seq >= current.last_seq:
-            return self._end_if_final()
-        return Look(await self._read_page(current), more=True)
-
-    def _leave_ended_attempts(self) -> AttemptLog | None:
-        """Move on from attempts that have ended and were delivered; return the one to read from."""
-        current = self._state.attempt(self._cursor.epoch)
-        while current is None or (current.ended and self._cursor.seq >= current.last_seq):
-            following = self._state.attempt_after(self._cursor.epoch)
-            if following is None:
-                return current
-            current, self._cursor = following, ChunkCursor(following.epoch, 0)
-            if self._renderer is not None:
-                self._renderer = AnsiRenderer()
-        return current
-
-    def _end_if_final(self) -> Look:
-        """Nothing is left to read now. Is anything still to come?"""
-        if not self._state.final or not all(attempt.ended for attempt in self._state.attempts):
+        current, cursor = next_attempt(self._state, self._cursor)
+        if cursor.epoch != self._cursor.epoch:
+            self._filter = None
+        self._cursor = cursor
+        if current is not None and cursor.seq < current.last_seq:
+            events = await (self._read(current) if self._least is Level.UNMARKED else self._read_marked(current))
+            return Look(events, more=True)
+        if not is_over(self._state):
             return Look()
         return Look(frame_event(LogEnd(self._state.state), name="end"), done=True)
 
-    async def _read_page(self, attempt: AttemptLog) -> bytes:
-        chunks = await query(
-            self._resources.pool,
-            lambda connection: read_log_chunks(
-                connection,
-                log_day=attempt.day,
-                job_id=self._job_id,
-                epoch=attempt.epoch,
-                after_seq=self._cursor.seq,
-                max_rows=PAGE_ROWS,
-                max_bytes=PAGE_BYTES,
-            ),
-        )
-        # Chunks are stored with last_seq, in one transaction: those that are not there were dropped as too old.
-        self._cursor = ChunkCursor(attempt.epoch, chunks[-1].seq if chunks else attempt.last_seq)
-        return b"".join(
-            frame_event(
-                show_chunk(chunk, self._render(chunk)),
-                event_id=ChunkCursor(chunk.epoch, chunk.seq),
+    async def _read(self, attempt: AttemptLog) -> bytes:
+        """Return the next events, of as many pages as are there, and go on behind them."""
+        feeds, seq = self._resources.log_feeds, self._cursor.seq
+        page: LogPage | None = await feeds.next_page(self._job_id, attempt, seq)
+        taken: list[bytes] = []
+        left = PORTION_BYTES
+        while page is not None and left > 0:
+            events = (
+                page.styled_events(seq, feeds.page_before(self._job_id, page)) if self._with_spans else page.events(seq)
             )
-            for chunk in chunks
-        )
+            count, size = take_portion(events, left)
+            taken += events[:count]
+            left -= size
+            seq = seq + count if count < len(events) else page.last.seq
+            page = feeds.find(self._job_id, ChunkCursor(attempt.epoch, seq)) if seq < attempt.last_seq else None
+        self._cursor = ChunkCursor(attempt.epoch, seq)
+        return b"".join(taken)
 
-    def _render(self, chunk: LogChunk) -> list[Span] | None:
-        if self._renderer is None:
-            return None
-        return self._renderer.render(chunk.stream, decode(chunk.data))
+    async def _read_marked(self, attempt: AttemptLog) -> bytes:
+        """Return the next page's lines that are grave enough, and go on behind it."""
+        seq = self._cursor.seq
+        line_filter = self._filter or await self._begin_filter(attempt)
+        page = await self._resources.log_feeds.next_page(self._job_id, attempt, seq)
+        events: list[bytes] = []
+        for chunk in page.since(seq):
+            if marked := line_filter.feed(chunk):
+                shown = show_marked(chunk, attempt.epoch, marked)
+                events.append(frame_event(shown, event_id=ChunkCursor(attempt.epoch, chunk.seq)))
+        self._filter, self._cursor = line_filter, page.last
+        # Whoever comes back need not look through it again.
+        return b"".join(events) + frame_id(page.last)
+
+    async def _begin_filter(self, attempt: AttemptLog) -> LineFilter:
+        line_filter = LineFilter(self._least)
+        if self._cursor.seq:
+            before = max(0, self._cursor.seq - _LOOK_BACK)
+            page = await self._resources.log_feeds.next_page(self._job_id, attempt, before)
+            for chunk in page.since(before):
+                if chunk.seq <= self._cursor.seq:
+                    line_filter.feed(chunk)
+        return line_filter
 
 
 @get(
@@ -125,19 +137,20 @@ async def stream_log(
         int | None, QueryParameter(ge=1, le=100_000, description="Begin about so many lines before the end.")
     ] = None,
     spans: Annotated[bool, QueryParameter(description="Add the text in pieces of one style, for pages.")] = False,
+    level: LevelParameter = None,
 ) -> Stream:
     """Stream the log of a job, live or finished, as server-sent events; `end` follows its last chunk."""
-    states = await read_states(resources.pool, [job])
-    if job not in states:
-        raise not_found("job of that id")
+    least = read_level(level)
+    state = await find_log_state(resources.pool, job)
     begin_after = request.headers.get("last-event-id") or after
     if begin_after is not None:
         cursor = read_chunk_cursor(begin_after)
-    elif tail is not None:
-        cursor = (await seek_log_tail(resources.pool, job, states[job], tail)).cursor
+    elif tail is not None and state.attempts:
+        latest = state.attempts[-1]
+        cursor = ChunkCursor(latest.epoch, (await seek_tail(resources.pool, job, latest, tail)).after_seq)
     else:
         cursor = ChunkCursor(0, 0)
-    reader = LogReader(resources, job, states[job], cursor, with_spans=spans)
+    reader = LogReader(resources, job, state, cursor, with_spans=spans, least=least)
     bell = Bell()
     return event_stream(
         follow(

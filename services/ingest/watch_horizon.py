@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from services.ingest.pace_looks import Pace
 from services.ingest.queries.logs import read_horizon
 from services.ingest.row_cursor import RowCursor
 from shared.db import Pool, query
@@ -44,6 +45,7 @@ class HorizonWatch:
         self._bells: set[Bell] = set()
         self._horizon: Horizon | None = None
         self._unsteady_looks = 0
+        self._pace = Pace()
         # Rung by NOTIFY, and by a new follower.
         self.bell = Bell()
 
@@ -71,7 +73,10 @@ class HorizonWatch:
         if not self._bells:
             self._horizon = None
             return _UNWATCHED_SECONDS
-        before, now = self._horizon, await read_steady_horizon(self._pool)
+        if (early := self._pace.seconds_left()) > 0:
+            return early
+        with self._pace.look():
+            before, now = self._horizon, await read_steady_horizon(self._pool)
         self._horizon = now
         if before is None or (now.newest_chunk, now.newest_event) != (before.newest_chunk, before.newest_event):
             self.ring_all()

@@ -1,18 +1,17 @@
-"""Who follows which job's log: one indexed read for all of them tells whose log has grown.
+"""Who follows which job's log: one indexed read for all of them tells whose log has grown, a second one what is new.
 
 A NOTIFY says that some log grew, not which. Were every client to look for itself, a busy executor would cost as many
-reads a second as there are clients; so one reader looks, and wakes those whose job has something new.
+reads a second as there are clients; so one reader looks, reads what those want who wait at the ends, and wakes them.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
 from typing import Final
 
-import msgspec
-
-from services.ingest.queries.logs import ReadLogStatesRow, read_log_states
-from shared.db import Pool, query
+from services.ingest.feed_logs import Growth, LogFeeds
+from services.ingest.pace_looks import Pace
+from services.ingest.read_log_states import LogState, read_states
+from shared.db import Pool
 from shared.ids import JobId
 from shared.loop import Bell
 from shared.queries.models import JobState
@@ -20,43 +19,19 @@ from shared.queries.models import JobState
 _WATCHED_SECONDS: Final = 1.0
 _UNWATCHED_SECONDS: Final = 60.0
 
-
-class AttemptLog(msgspec.Struct, frozen=True):
-    """How far the log of one attempt goes."""
-
-    epoch: int
-    day: date
-    last_seq: int
-    ended: bool
-
-
-class LogState(msgspec.Struct, frozen=True):
-    """How far the log of a job goes. `final`: the job has ended, there will be no further attempt."""
-
-    state: JobState
-    final: bool
-    attempts: tuple[AttemptLog, ...]
-
-    def attempt(self, epoch: int) -> AttemptLog | None:
-        """Return an attempt by its epoch."""
-        return next((attempt for attempt in self.attempts if attempt.epoch == epoch), None)
-
-    def attempt_after(self, epoch: int) -> AttemptLog | None:
-        """Return the first attempt of a higher epoch."""
-        return next((attempt for attempt in self.attempts if attempt.epoch > epoch), None)
-
-
 # Of a job that was deleted together with its pipeline: its stream ends.
-_GONE: Final = LogState(JobState.CANCELED, final=True, attempts=())
+GONE: Final = LogState(JobState.CANCELED, final=True, attempts=())
 
 
 class LogWatch:
     """Wakes those who follow a log when there is more of it."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, feeds: LogFeeds) -> None:
         self._pool = pool
+        self._feeds = feeds
         self._bells: dict[JobId, set[Bell]] = {}
         self._states: dict[JobId, LogState] = {}
+        self._pace = Pace()
         # Rung by NOTIFY, and by a new follower.
         self.bell = Bell()
 
@@ -88,30 +63,35 @@ class LogWatch:
         """Look once, for all followers; returns the seconds until the next look. A step of `run_loop`."""
         if not self._bells:
             return _UNWATCHED_SECONDS
-        watched = list(self._bells)
-        found = await read_states(self._pool, watched)
-        for job_id in watched:
-            state = found.get(job_id, _GONE)
-            if job_id in self._bells and self._states.get(job_id) != state:
+        if (early := self._pace.seconds_left()) > 0:
+            return early
+        with self._pace.look():
+            watched = list(self._bells)
+            found = await read_states(self._pool, watched)
+            changed = {
+                job_id: state
+                for job_id in watched
+                if self._states.get(job_id) != (state := found.get(job_id, GONE)) and job_id in self._bells
+            }
+            await self._feeds.read_ahead(
+                growth
+                for job_id, state in changed.items()
+                for growth in growths(job_id, self._states.get(job_id), state)
+            )
+        for job_id, state in changed.items():
+            if job_id in self._bells:
                 self._states[job_id] = state
                 for bell in self._bells[job_id]:
                     bell.ring()
         return _WATCHED_SECONDS
 
 
-async def read_states(pool: Pool, job_ids: list[JobId]) -> dict[JobId, LogState]:
-    """Return how far the logs of jobs go now; unknown jobs are left out. Raises `DatabaseUnavailableError`."""
-    rows = await query(pool, lambda connection: read_log_states(connection, job_ids=job_ids))
-    grouped: dict[JobId, list[ReadLogStatesRow]] = {}
-    for row in rows:
-        grouped.setdefault(row.job_id, []).append(row)
-    return {
-        job_id: LogState(own[0].state, own[0].final, tuple(log for row in own if (log := _attempt_log(row))))
-        for job_id, own in grouped.items()
-    }
-
-
-def _attempt_log(row: ReadLogStatesRow) -> AttemptLog | None:
-    if row.epoch is None or row.log_day is None or row.last_seq is None:
-        return None
-    return AttemptLog(row.epoch, row.log_day, row.last_seq, row.ended_at is not None)
+def growths(job_id: JobId, before: LogState | None, now: LogState) -> Iterator[Growth]:
+    """Yield by what a log has grown; nothing if it is not known how far it went before."""
+    if before is None:
+        return
+    for attempt in now.attempts:
+        known = before.attempt(attempt.epoch)
+        after_seq = 0 if known is None else known.last_seq
+        if attempt.last_seq > after_seq:
+            yield Growth(job_id, attempt, after_seq)

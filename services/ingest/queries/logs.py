@@ -10,13 +10,14 @@ from psycopg.rows import args_row
 
 from services.ingest.queries.rows import LogChunk, make_log_chunk
 from shared.ids import JobId, RunId
-from shared.queries.models import JobState
+from shared.queries.models import JobState, LogRetention, RunState
 
 
 READ_LOG_STATES: Final = """\
 -- name: ReadLogStates
 select
-    j.id as job_id, j.state, (j.finished_at is not null)::boolean as final, a.epoch, a.log_day, a.last_seq, a.ended_at
+    j.id as job_id, j.state, (j.finished_at is not null)::boolean as final, a.epoch, a.log_day, a.last_seq, a.ended_at,
+    a.log_bytes, a.log_lines, a.packed_seq, a.log_retention
 from job j
 left join attempt a on a.job_id = j.id
 where j.id = any($1::uuid[])
@@ -34,6 +35,10 @@ class ReadLogStatesRow(Struct, frozen=True):
     log_day: date | None
     last_seq: int | None
     ended_at: datetime | None
+    log_bytes: int | None
+    log_lines: int | None
+    packed_seq: int | None
+    log_retention: LogRetention | None
 
 
 _make_read_log_states_row = args_row(ReadLogStatesRow)
@@ -48,27 +53,77 @@ async def read_log_states(conn: AsyncConnection[Any], *, job_ids: list[JobId]) -
     return await cur.fetchall()
 
 
+READ_RUN_LOG_STATES: Final = """\
+-- name: ReadRunLogStates
+select
+    j.run_id, r.state as run_state, (r.finished_at is not null)::boolean as run_final, j.id as job_id, p.key as job_key,
+    j.state, (j.finished_at is not null)::boolean as final, a.epoch, a.log_day, a.last_seq, a.ended_at, a.log_bytes,
+    a.log_lines, a.packed_seq, a.log_retention
+from run r
+join job j on j.run_id = r.id
+join job_spec p on p.job_id = j.id
+left join attempt a on a.job_id = j.id
+where r.id = any($1::uuid[])
+order by r.id, (j.kind <> 'plan'), j.id, a.epoch
+"""
+
+
+class ReadRunLogStatesRow(Struct, frozen=True):
+    """Row of ReadRunLogStates."""
+
+    run_id: RunId
+    run_state: RunState
+    run_final: bool
+    job_id: JobId
+    job_key: str
+    state: JobState
+    final: bool
+    epoch: int | None
+    log_day: date | None
+    last_seq: int | None
+    ended_at: datetime | None
+    log_bytes: int | None
+    log_lines: int | None
+    packed_seq: int | None
+    log_retention: LogRetention | None
+
+
+_make_read_run_log_states_row = args_row(ReadRunLogStatesRow)
+
+
+async def read_run_log_states(
+    conn: AsyncConnection[Any],
+    *,
+    run_ids: list[RunId],
+) -> list[ReadRunLogStatesRow]:
+    """The same of all jobs of runs, in an order that stays as it is when the plan has been applied: the plan job, then by id."""
+    cur = AsyncRawCursor(conn, row_factory=_make_read_run_log_states_row)
+    await cur.execute(READ_RUN_LOG_STATES, (run_ids,))
+    return await cur.fetchall()
+
+
 READ_LOG_CHUNKS: Final = """\
 -- name: ReadLogChunks
 select
-    s.epoch, s.seq, s.step, s.stream, s.first_line, s.continues, s.line_offsets_ms, s.recorded_at, s.data
+    s.seq, s.step, s.stream, s.first_line, s.continues, s.line_offsets_ms, s.recorded_at, s.data
 from (
     select
-        n.epoch, n.seq, n.step, n.stream, n.first_line, n.continues, n.line_offsets_ms, n.recorded_at, n.data,
+        n.seq, n.step, n.stream, n.first_line, n.continues, n.line_offsets_ms, n.recorded_at, n.data,
         (sum(octet_length(n.data)) over (order by n.seq) - octet_length(n.data))::bigint as bytes_before
     from (
         select
-            c.epoch, c.seq, c.step, c.stream, c.first_line, c.continues, c.line_offsets_ms, c.recorded_at, c.data
+            c.seq, c.step, c.stream, c.first_line, c.continues, c.line_offsets_ms, c.recorded_at, c.data
         from log_chunk c
         where c.day = $1::date
             and c.job_id = $2::uuid
             and c.epoch = $3::integer
             and c.seq > $4::bigint
+            and c.seq <= $5::bigint
         order by c.seq
-        limit $5::integer
+        limit $6::integer
     ) n
 ) s
-where s.bytes_before < $6::bigint
+where s.bytes_before < $7::bigint
 order by s.seq
 """
 
@@ -80,54 +135,361 @@ async def read_log_chunks(
     job_id: JobId,
     epoch: int,
     after_seq: int,
+    up_to_seq: int,
     max_rows: int,
     max_bytes: int,
 ) -> list[LogChunk]:
-    """Chunks of an attempt after one of them, in order: at most so many rows, and none more once they hold so many bytes."""
+    """Chunks of an attempt after one of them, up to another, in order: at most so many rows, and none more once they hold so many bytes."""
     cur = AsyncRawCursor(conn, row_factory=make_log_chunk)
-    await cur.execute(READ_LOG_CHUNKS, (log_day, job_id, epoch, after_seq, max_rows, max_bytes))
+    await cur.execute(READ_LOG_CHUNKS, (log_day, job_id, epoch, after_seq, up_to_seq, max_rows, max_bytes))
     return await cur.fetchall()
 
 
-READ_LOG_TAIL: Final = """\
--- name: ReadLogTail
+READ_NEW_CHUNKS: Final = """\
+-- name: ReadNewChunks
 select
-    s.epoch, s.seq, s.step, s.stream, s.first_line, s.continues, s.line_offsets_ms, s.recorded_at, s.data
+    (s.job_id)::uuid as job_id, (s.epoch)::integer as epoch, s.seq, s.step, s.stream, s.first_line, s.continues,
+    s.line_offsets_ms, s.recorded_at, s.data
 from (
     select
-        n.epoch, n.seq, n.step, n.stream, n.first_line, n.continues, n.line_offsets_ms, n.recorded_at, n.data,
-        (sum(octet_length(n.data)) over (order by n.seq desc) - octet_length(n.data))::bigint as bytes_before
-    from (
+        u.job_id, u.epoch, n.seq, n.step, n.stream, n.first_line, n.continues, n.line_offsets_ms, n.recorded_at, n.data,
+        (sum(octet_length(n.data)) over (order by u.job_id, u.epoch, n.seq) - octet_length(n.data))::bigint as bytes_before
+    from rows from (
+        unnest($1::uuid[]),
+        unnest($2::integer[]),
+        unnest($3::date[]),
+        unnest($4::bigint[]),
+        unnest($5::bigint[])
+    ) as u (job_id, epoch, day, after_seq, up_to_seq)
+    cross join lateral (
         select
-            c.epoch, c.seq, c.step, c.stream, c.first_line, c.continues, c.line_offsets_ms, c.recorded_at, c.data
+            c.seq, c.step, c.stream, c.first_line, c.continues, c.line_offsets_ms, c.recorded_at, c.data
         from log_chunk c
-        where c.day = $1::date
-            and c.job_id = $2::uuid
-            and c.epoch = $3::integer
-            and c.seq < $4::bigint
-        order by c.seq desc
-        limit $5::integer
+        where c.day = u.day
+            and c.job_id = u.job_id
+            and c.epoch = u.epoch
+            and c.seq > u.after_seq
+            and c.seq <= u.up_to_seq
+        order by c.seq
+        limit $6::integer
     ) n
 ) s
-where s.bytes_before < $6::bigint
-order by s.seq desc
+where s.bytes_before < $7::bigint
+order by s.job_id, s.epoch, s.seq
 """
 
 
-async def read_log_tail(
+class ReadNewChunksRow(Struct, frozen=True):
+    """Row of ReadNewChunks."""
+
+    job_id: JobId
+    epoch: int
+    seq: int
+    step: int
+    stream: int
+    first_line: int
+    continues: bool
+    line_offsets_ms: list[int]
+    recorded_at: datetime
+    data: bytes
+
+
+_make_read_new_chunks_row = args_row(ReadNewChunksRow)
+
+
+async def read_new_chunks(
+    conn: AsyncConnection[Any],
+    *,
+    job_ids: list[JobId],
+    epochs: list[int],
+    days: list[date],
+    after_seqs: list[int],
+    up_to_seqs: list[int],
+    max_rows: int,
+    max_bytes: int,
+) -> list[ReadNewChunksRow]:
+    """The next chunks of many attempts after one of each, in order: so many rows of each, and none more once all hold so many bytes."""
+    cur = AsyncRawCursor(conn, row_factory=_make_read_new_chunks_row)
+    await cur.execute(READ_NEW_CHUNKS, (job_ids, epochs, days, after_seqs, up_to_seqs, max_rows, max_bytes))
+    return await cur.fetchall()
+
+
+READ_LOG_BLOCK: Final = """\
+-- name: ReadLogBlock
+select b.first_seq, b.last_seq, b.data
+from log_block b
+where b.retention = $1::log_retention
+    and b.day = $2::date
+    and b.job_id = $3::uuid
+    and b.epoch = $4::integer
+    and b.first_seq <= $5::bigint
+order by b.first_seq desc
+limit 1
+"""
+
+
+class ReadLogBlockRow(Struct, frozen=True):
+    """Row of ReadLogBlock."""
+
+    first_seq: int
+    last_seq: int
+    data: bytes
+
+
+_make_read_log_block_row = args_row(ReadLogBlockRow)
+
+
+async def read_log_block(
+    conn: AsyncConnection[Any],
+    *,
+    retention: LogRetention,
+    log_day: date,
+    job_id: JobId,
+    epoch: int,
+    seq: int,
+) -> ReadLogBlockRow | None:
+    """The block of an attempt that holds one of its chunks."""
+    cur = AsyncRawCursor(conn, row_factory=_make_read_log_block_row)
+    await cur.execute(READ_LOG_BLOCK, (retention, log_day, job_id, epoch, seq))
+    return await cur.fetchone()
+
+
+LIST_LOG_BLOCKS: Final = """\
+-- name: ListLogBlocks
+select
+    b.first_seq, b.last_seq, b.first_line, b.line_count, b.first_byte, b.byte_count, b.top_level
+from log_block b
+where b.retention = $1::log_retention
+    and b.day = $2::date
+    and b.job_id = $3::uuid
+    and b.epoch = $4::integer
+order by b.first_seq
+"""
+
+
+class ListLogBlocksRow(Struct, frozen=True):
+    """Row of ListLogBlocks."""
+
+    first_seq: int
+    last_seq: int
+    first_line: int
+    line_count: int
+    first_byte: int
+    byte_count: int
+    top_level: int
+
+
+_make_list_log_blocks_row = args_row(ListLogBlocksRow)
+
+
+async def list_log_blocks(
+    conn: AsyncConnection[Any],
+    *,
+    retention: LogRetention,
+    log_day: date,
+    job_id: JobId,
+    epoch: int,
+) -> list[ListLogBlocksRow]:
+    """What the blocks of an attempt hold, without their data."""
+    cur = AsyncRawCursor(conn, row_factory=_make_list_log_blocks_row)
+    await cur.execute(LIST_LOG_BLOCKS, (retention, log_day, job_id, epoch))
+    return await cur.fetchall()
+
+
+SEEK_LOG_LINE: Final = """\
+-- name: SeekLogLine
+with recursive seek as (
+    select $1::bigint as low, $2::bigint as high
+    union all
+    select
+        case when m.first_line <= $3::bigint then m.seq else s.low end,
+        case when m.first_line <= $3::bigint then s.high else m.seq - 1 end
+    from seek s
+    cross join lateral (
+        select c.seq, c.first_line
+        from log_chunk c
+        where c.day = $4::date
+            and c.job_id = $5::uuid
+            and c.epoch = $6::integer
+            and c.seq = (s.low + s.high + 1) / 2
+    ) m
+    where s.low < s.high
+)
+select (max(s.low))::bigint as low, (min(s.high))::bigint as high
+from seek s
+"""
+
+
+class SeekLogLineRow(Struct, frozen=True):
+    """Row of SeekLogLine."""
+
+    low: int
+    high: int
+
+
+_make_seek_log_line_row = args_row(SeekLogLineRow)
+
+
+async def seek_log_line(
+    conn: AsyncConnection[Any],
+    *,
+    after_seq: int,
+    last_seq: int,
+    line: int,
+    log_day: date,
+    job_id: JobId,
+    epoch: int,
+) -> SeekLogLineRow:
+    """The last chunk behind one of them, up to another, before which no line after the wanted one begins; that one if there is none.
+    Numbers of chunks have no gaps and those of lines only rise, so that it is found by halving: some twenty rows are looked at. Where
+    a row is lacking, the search ends early: low is below high then.
+    """
+    cur = AsyncRawCursor(conn, row_factory=_make_seek_log_line_row)
+    await cur.execute(SEEK_LOG_LINE, (after_seq, last_seq, line, log_day, job_id, epoch))
+    row: SeekLogLineRow | None = await cur.fetchone()
+    if row is None:
+        raise LookupError("SeekLogLine found no row")
+    return row
+
+
+SEEK_LOG_BYTE: Final = """\
+-- name: SeekLogByte
+select s.seq, (s.chunks_before)::bigint as chunks_before, (s.bytes_before)::bigint as bytes_before
+from (
+    select
+        c.seq, octet_length(c.data) as size,
+        (row_number() over (order by c.seq) - 1)::bigint as chunks_before,
+        (sum(octet_length(c.data)) over (order by c.seq) - octet_length(c.data))::bigint as bytes_before
+    from log_chunk c
+    where c.day = $1::date
+        and c.job_id = $2::uuid
+        and c.epoch = $3::integer
+        and c.seq > $4::bigint
+        and c.seq <= $5::bigint
+) s
+where s.bytes_before <= $6::bigint
+    and s.bytes_before + s.size > $6::bigint
+limit 1
+"""
+
+
+class SeekLogByteRow(Struct, frozen=True):
+    """Row of SeekLogByte."""
+
+    seq: int
+    chunks_before: int
+    bytes_before: int
+
+
+_make_seek_log_byte_row = args_row(SeekLogByteRow)
+
+
+async def seek_log_byte(
     conn: AsyncConnection[Any],
     *,
     log_day: date,
     job_id: JobId,
     epoch: int,
-    before_seq: int,
-    max_rows: int,
-    max_bytes: int,
-) -> list[LogChunk]:
-    """Chunks of an attempt before one of them, the newest first, bounded in the same way."""
-    cur = AsyncRawCursor(conn, row_factory=make_log_chunk)
-    await cur.execute(READ_LOG_TAIL, (log_day, job_id, epoch, before_seq, max_rows, max_bytes))
+    after_seq: int,
+    up_to_seq: int,
+    byte: int,
+) -> SeekLogByteRow | None:
+    """The chunk after one of them that holds a byte, counted from there on, and how many chunks and bytes stand before it. No row: there
+    are not so many. Only the lengths are read.
+    """
+    cur = AsyncRawCursor(conn, row_factory=_make_seek_log_byte_row)
+    await cur.execute(SEEK_LOG_BYTE, (log_day, job_id, epoch, after_seq, up_to_seq, byte))
+    return await cur.fetchone()
+
+
+READ_LOG_OUTLINE: Final = """\
+-- name: ReadLogOutline
+select a.log_outline, a.failing_line, a.failing_text
+from attempt a
+where a.job_id = $1::uuid
+    and a.epoch = $2::integer
+"""
+
+
+class ReadLogOutlineRow(Struct, frozen=True):
+    """Row of ReadLogOutline."""
+
+    log_outline: Any
+    failing_line: int | None
+    failing_text: str | None
+
+
+_make_read_log_outline_row = args_row(ReadLogOutlineRow)
+
+
+async def read_log_outline(
+    conn: AsyncConnection[Any],
+    *,
+    job_id: JobId,
+    epoch: int,
+) -> ReadLogOutlineRow | None:
+    """What is known of an attempt's log as a whole."""
+    cur = AsyncRawCursor(conn, row_factory=_make_read_log_outline_row)
+    await cur.execute(READ_LOG_OUTLINE, (job_id, epoch))
+    return await cur.fetchone()
+
+
+LIST_LOG_STEPS: Final = """\
+-- name: ListLogSteps
+select s.position, s.name, s.first_line, s.started_at, s.ended_at, s.exit_code
+from step s
+where s.job_id = $1::uuid
+    and s.epoch = $2::integer
+order by s.position
+"""
+
+
+class ListLogStepsRow(Struct, frozen=True):
+    """Row of ListLogSteps."""
+
+    position: int
+    name: str
+    first_line: int
+    started_at: datetime
+    ended_at: datetime | None
+    exit_code: int | None
+
+
+_make_list_log_steps_row = args_row(ListLogStepsRow)
+
+
+async def list_log_steps(conn: AsyncConnection[Any], *, job_id: JobId, epoch: int) -> list[ListLogStepsRow]:
+    """The steps of an attempt, and where their lines begin."""
+    cur = AsyncRawCursor(conn, row_factory=_make_list_log_steps_row)
+    await cur.execute(LIST_LOG_STEPS, (job_id, epoch))
     return await cur.fetchall()
+
+
+READ_LOG_GONE: Final = """\
+-- name: ReadLogGone
+select g.tx_id, g.row_id
+from log_gone g
+"""
+
+
+class ReadLogGoneRow(Struct, frozen=True):
+    """Row of ReadLogGone."""
+
+    tx_id: int
+    row_id: int
+
+
+_make_read_log_gone_row = args_row(ReadLogGoneRow)
+
+
+async def read_log_gone(conn: AsyncConnection[Any]) -> ReadLogGoneRow:
+    """Chunks up to this cursor may have been removed from the stream over all jobs."""
+    cur = AsyncRawCursor(conn, row_factory=_make_read_log_gone_row)
+    await cur.execute(READ_LOG_GONE)
+    row: ReadLogGoneRow | None = await cur.fetchone()
+    if row is None:
+        raise LookupError("ReadLogGone found no row")
+    return row
 
 
 STREAM_LOG_CHUNKS: Final = """\
@@ -146,14 +508,14 @@ from (
             c.line_offsets_ms, c.recorded_at, c.data
         from log_chunk c
         where (c.tx_id, c.row_id) > ($1::bigint, $2::bigint)
-            and c.tx_id < $3::bigint
+            and (c.tx_id, c.row_id) <= ($3::bigint, $4::bigint)
         order by c.tx_id, c.row_id
-        limit $4::integer
+        limit $5::integer
     ) n
 ) s
-join job j on j.id = s.job_id
-join job_spec p on p.job_id = s.job_id
-where s.bytes_before < $5::bigint
+left join job j on j.id = s.job_id
+left join job_spec p on p.job_id = s.job_id
+where s.bytes_before < $6::bigint
 order by s.tx_id, s.row_id
 """
 
@@ -165,7 +527,7 @@ class StreamLogChunksRow(Struct, frozen=True):
     row_id: int
     job_id: JobId
     run_id: RunId | None
-    job_key: str
+    job_key: str | None
     epoch: int
     seq: int
     step: int
@@ -185,13 +547,26 @@ async def stream_log_chunks(
     *,
     after_tx_id: int,
     after_row_id: int,
-    below_tx_id: int,
+    up_to_tx_id: int,
+    up_to_row_id: int,
     max_rows: int,
     max_bytes: int,
 ) -> list[StreamLogChunksRow]:
-    """Chunks of all jobs after a cursor (transaction, row) and below a horizon, bounded in rows and bytes."""
+    """Chunks of all jobs after a cursor (transaction, row), up to another below which none can appear any more, bounded in rows and bytes.
+    Those whose job was deleted since have no key.
+    """
     cur = AsyncRawCursor(conn, row_factory=_make_stream_log_chunks_row)
-    await cur.execute(STREAM_LOG_CHUNKS, (after_tx_id, after_row_id, below_tx_id, max_rows, max_bytes))
+    await cur.execute(
+        STREAM_LOG_CHUNKS,
+        (
+            after_tx_id,
+            after_row_id,
+            up_to_tx_id,
+            up_to_row_id,
+            max_rows,
+            max_bytes,
+        ),
+    )
     return await cur.fetchall()
 
 

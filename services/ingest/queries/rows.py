@@ -2,7 +2,7 @@
 """Rows that several queries return."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from psycopg.rows import args_row
 
 from shared.ids import ChannelId, JobId, PipelineId, RunId
 from shared.job_spec import Environment
-from shared.queries.models import ChannelKind, JobKind, JobState, RunState, ScheduleCatchUp
+from shared.queries.models import ChannelKind, JobKind, JobState, LogRetention, RunState, ScheduleCatchUp
 
 
 class Channel(Struct, frozen=True):
@@ -70,10 +70,25 @@ class Limit(Struct, frozen=True):
 make_limit = args_row(Limit)
 
 
-class LogChunk(Struct, frozen=True):
-    """Row of ReadLogChunks, ReadLogTail."""
+class ListedBlock(Struct, frozen=True):
+    """Row of ListNewestBlocks, ListNewestPipelineBlocks, FindBlocksByWords, ListBlocksOfJobs."""
 
+    last_at: datetime
+    job_id: JobId
     epoch: int
+    first_seq: int
+    last_seq: int
+    retention: LogRetention
+    day: date
+    holds_words: bool
+
+
+make_listed_block = args_row(ListedBlock)
+
+
+class LogChunk(Struct, frozen=True):
+    """Row of ReadLogChunks."""
+
     seq: int
     step: int
     stream: int

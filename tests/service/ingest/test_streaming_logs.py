@@ -1,12 +1,16 @@
 """The log of one job as events: all of it, once, in order, on any replica, then `end`."""
 
+from functools import partial
+
 import anyio
 
 from services.executor.finish_jobs import AttemptEnd
+from services.ingest.feed_logs import LogFeeds
 from services.ingest.watch_logs import LogWatch
 from shared.db import open_pool
-from shared.loop import Bell
+from shared.loop import Bell, run_loop
 from shared.queries.models import AttemptOutcome
+from shared.stop import Stop
 from tests.database import TestDatabase
 from tests.engine import FAILED, SUCCEEDED, Engine
 from tests.service.ingest.door import Door, open_door
@@ -199,20 +203,26 @@ async def test_a_stream_outlives_its_database_connections(door: Door, engine: En
 
 async def test_only_those_are_woken_whose_log_has_grown(database: TestDatabase, engine: Engine) -> None:
     busy, quiet = await start_scribes(engine, ["busy", "quiet"])
-    async with open_pool(database.dsn("ingest"), name="test", max_size=1) as pool:
-        watch = LogWatch(pool)
+    stop = Stop()
+    async with open_pool(database.dsn("ingest"), name="test", max_size=1) as pool, anyio.create_task_group() as tasks:
+        watch = LogWatch(pool, LogFeeds(pool))
         busy_bell, quiet_bell = Bell(), Bell()
         with watch.follow(busy.job.job_id, busy_bell), watch.follow(quiet.job.job_id, quiet_bell):
-            await watch.look()
+            tasks.start_soon(partial(run_loop, "watch logs", watch.look, bell=watch.bell, stop=stop))
+            with anyio.fail_after(20):
+                await busy_bell.wait(30)
+                await quiet_bell.wait(30)
             busy_bell.hush()
             quiet_bell.hush()
             await busy.write(b"x\n")
-            await watch.look()
-            with anyio.fail_after(5):
-                await busy_bell.wait(10)
-            with anyio.move_on_after(0.05) as waited:
-                await quiet_bell.wait(10)
+            watch.bell.ring()
+            with anyio.fail_after(20):
+                await busy_bell.wait(30)
+            # Both are rung by the same look, if at all.
+            with anyio.move_on_after(0) as waited:
+                await quiet_bell.wait(30)
             assert waited.cancelled_caught
+        stop.request()
 
 
 async def test_the_stream_of_a_deleted_job_ends(door: Door, engine: Engine) -> None:

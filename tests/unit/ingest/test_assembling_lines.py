@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from services.executor.cut_chunks import ChunkCutter
 from services.ingest.assemble_lines import LineAssembler
-from services.ingest.queries.rows import LogChunk
+from shared.logs.stored_chunk import StoredChunk
 
 STREAMS = {"howdah": 0, "stdout": 1, "stderr": 2}
 WRITES = st.lists(
@@ -14,7 +14,7 @@ WRITES = st.lists(
 )
 
 
-def chunks_of(writes: list[tuple[str, int, str]], *, take_each: bool) -> list[LogChunk]:
+def chunks_of(writes: list[tuple[str, int, str]], *, take_each: bool) -> list[StoredChunk]:
     """Cut as the executor does."""
     cutter = ChunkCutter(cap_bytes=1 << 20, chunk_bytes=9)
     taken = []
@@ -27,8 +27,8 @@ def chunks_of(writes: list[tuple[str, int, str]], *, take_each: bool) -> list[Lo
     cutter.finish(2.0)
     taken += cutter.take()
     return [
-        LogChunk(
-            epoch=1, seq=chunk.seq, step=-1 if chunk.step is None else chunk.step, stream=STREAMS[chunk.stream],
+        StoredChunk(
+            seq=chunk.seq, step=-1 if chunk.step is None else chunk.step, stream=STREAMS[chunk.stream],
             first_line=chunk.first_line, continues=chunk.continues, line_offsets_ms=chunk.line_offsets_ms,
             recorded_at=None, data=chunk.data,  # type: ignore[arg-type] # the time does not matter here
         )
@@ -46,7 +46,7 @@ def expected_lines(writes: list[tuple[str, int, str]]) -> list[str]:
     return sorted(line for text in texts.values() for line in text.removesuffix("\n").split("\n") if text)
 
 
-def numbered(chunks: list[LogChunk]) -> list[tuple[int | None, bytes]]:
+def numbered(chunks: list[StoredChunk]) -> list[tuple[int | None, bytes]]:
     """Return each line with its number."""
     assembler = LineAssembler()
     found = [lines for chunk in chunks for lines in assembler.feed(chunk)] + assembler.finish()
