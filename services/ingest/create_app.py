@@ -58,6 +58,8 @@ from services.ingest.report_jobs import report_jobs
 from services.ingest.report_metrics import report_metrics
 from services.ingest.resources import Resources, keep_in_state, provide_resources
 from services.ingest.set_headers import add_constant_headers
+from services.ingest.search_job_log import search_job_log
+from services.ingest.search_logs import show_found_logs
 from services.ingest.show_docs import show_docs, show_docs_file
 from services.ingest.show_job_pages import show_jobs_page
 from services.ingest.show_job_types import show_job_type, show_job_types
@@ -74,6 +76,7 @@ from services.ingest.stream_all_logs import stream_all_logs
 from services.ingest.stream_events import stream_events
 from services.ingest.stream_job import stream_job
 from services.ingest.stream_log import stream_log
+from services.ingest.stream_run_logs import stream_run_logs
 from shared.version import CODE_VERSION
 
 _API_BODY_BYTES: Final = 1024 * 1024
@@ -124,7 +127,10 @@ _API: Final[list[ControllerRouterHandler]] = [
     read_raw_log,
     show_log_lines,
     show_log_outline,
+    search_job_log,
+    show_found_logs,
     stream_log,
+    stream_run_logs,
     stream_all_logs,
     stream_events,
     stream_job,
@@ -207,6 +213,7 @@ def _openapi() -> OpenAPIConfig:
             Tag(name="pipelines"),
             Tag(name="runs"),
             Tag(name="jobs"),
+            Tag(name="logs", description="Search over the logs of all jobs."),
             Tag(name="schedules", description="Jobs that are enqueued by the clock."),
             Tag(name="streams", description="Server-sent events; `Last-Event-ID` resumes on any replica."),
             Tag(name="channels", description="Where notifications go."),

@@ -17,9 +17,11 @@ from services.ingest.find_webhook_target import WebhookTargets
 from services.ingest.job_catalog import JobCatalog
 from services.ingest.limit_rejections import RejectionBudget
 from services.ingest.measure_requests import RequestMeter
+from services.ingest.search_desk import SearchDesk
 from services.ingest.watch_horizon import HorizonWatch
 from services.ingest.watch_jobs import JobWatch
 from services.ingest.watch_logs import LogWatch
+from services.ingest.watch_run_logs import RunLogWatch
 from shared.db import Pool
 from shared.sealing import Sealer, parse_keys
 from shared.stop import Stop
@@ -41,9 +43,11 @@ class Resources(msgspec.Struct, frozen=True):
     log_feeds: LogFeeds
     all_logs_feed: AllLogsFeed
     log_watch: LogWatch
+    run_log_watch: RunLogWatch
     job_watch: JobWatch
     horizon_watch: HorizonWatch
     requests: RequestMeter
+    search_desk: SearchDesk
     stop: Stop
 
 
@@ -69,9 +73,11 @@ def gather_resources(config: IngestConfig, pool: Pool, stop: Stop) -> Resources:
         log_feeds=log_feeds,
         all_logs_feed=AllLogsFeed(pool),
         log_watch=LogWatch(pool, log_feeds),
+        run_log_watch=RunLogWatch(pool, log_feeds),
         job_watch=JobWatch(pool),
         horizon_watch=HorizonWatch(pool),
         requests=RequestMeter(),
+        search_desk=SearchDesk(),
         stop=stop,
     )
 
