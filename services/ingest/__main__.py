@@ -37,21 +37,13 @@ async def run_ingest(config: IngestConfig, bound: socket.socket, stop: Stop) -> 
         async with anyio.create_task_group() as tasks:
             await check_schema(pool, stop)
             tasks.start_soon(_listen, config, resources)
-            tasks.start_soon(
-                partial(run_loop, "watch logs", resources.log_watch.look, bell=resources.log_watch.bell, stop=stop)
-            )
-            tasks.start_soon(
-                partial(run_loop, "watch jobs", resources.job_watch.look, bell=resources.job_watch.bell, stop=stop)
-            )
-            tasks.start_soon(
-                partial(
-                    run_loop,
-                    "watch horizon",
-                    resources.horizon_watch.look,
-                    bell=resources.horizon_watch.bell,
-                    stop=stop,
-                )
-            )
+            for name, watch in (
+                ("watch logs", resources.log_watch),
+                ("watch logs of runs", resources.run_log_watch),
+                ("watch jobs", resources.job_watch),
+                ("watch horizon", resources.horizon_watch),
+            ):
+                tasks.start_soon(partial(run_loop, name, watch.look, bell=watch.bell, stop=stop))
             tasks.start_soon(resources.push_desk.run)
             tasks.start_soon(_end_streams, resources)
             logger.info("listening", extra={"address": config.listen_address, "port": bound.getsockname()[1]})
@@ -62,15 +54,16 @@ async def run_ingest(config: IngestConfig, bound: socket.socket, stop: Stop) -> 
 
 async def _listen(config: IngestConfig, resources: Resources) -> None:
     # The end of a job makes no noise on log_appended; it is an event, though, and ends the job's stream.
-    both = [resources.log_watch.bell, resources.horizon_watch.bell]
+    logs = [resources.log_watch.bell, resources.run_log_watch.bell, resources.horizon_watch.bell]
     jobs = resources.job_watch.bell
-    bells = {"log_appended": both, "event_recorded": [*both, jobs], "job_finished": [jobs]}
+    bells = {"log_appended": logs, "event_recorded": [*logs, jobs], "job_finished": [jobs]}
     await run_listener(config.listen_url(), name=_NAME, bells=bells)
 
 
 async def _end_streams(resources: Resources) -> None:
     await resources.stop.wait_requested()
     resources.log_watch.ring_all()
+    resources.run_log_watch.ring_all()
     resources.job_watch.ring_all()
     resources.horizon_watch.ring_all()
 

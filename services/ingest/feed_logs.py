@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final, NamedTuple
 
+from services.ingest.filter_lines import LineFilter
 from services.ingest.queries.logs import read_new_chunks
 from services.ingest.read_chunks import ChunkPage, read_page, stored, without_gaps
 from services.ingest.read_log_states import AttemptLog
@@ -15,11 +16,14 @@ from services.ingest.share_pages import SharedPages
 from services.ingest.show_chunk import ChunkJob, ShownChunk, decode, show_chunk
 from shared.db import Pool, query
 from shared.ids import JobId
+from shared.logs.find_level import Level
 from shared.logs.stored_chunk import StoredChunk
 
 # What is read at once for those who wait at the ends of many logs.
 _NEW_ROWS: Final = 8
 _NEW_BYTES: Final = 1024 * 1024
+# So many chunks before the place to go on from are looked at for a line that goes on there.
+_LOOK_BACK: Final = 64
 # What a chunk costs beside its bytes, which are there as they came, as text, and framed.
 _CHUNK_COST: Final = 700
 _BYTE_COST: Final = 4
@@ -161,6 +165,21 @@ class LogFeeds:
         finally:
             for growth in wanted:
                 self._pages.lock(growth.job_id).release()
+
+    async def begin_filter(self, job_id: JobId, attempt: AttemptLog, seq: int, least: Level) -> LineFilter:
+        """Return a filter for what comes after the attempt's chunk `seq`: it knows of lines that go on there.
+
+        Raises as `next_page` does.
+        """
+        line_filter = LineFilter(least)
+        before = max(0, seq - _LOOK_BACK)
+        while before < seq:
+            page = await self.next_page(job_id, attempt, before)
+            for chunk in page.since(before):
+                if chunk.seq <= seq:
+                    line_filter.feed(chunk)
+            before = page.last.seq
+        return line_filter
 
     def page_before(self, job_id: JobId, page: LogPage) -> LogPage | None:
         """Return the page that ends where another begins, if it is there."""

@@ -4,7 +4,7 @@ The id of an event is (epoch, seq). A reader leaves an epoch only when it has en
 """
 
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, get
@@ -28,9 +28,6 @@ from shared.ids import JobId
 from shared.logs.find_level import Level
 from shared.loop import Bell
 from shared.queries.models import JobState
-
-# Of a log that is filtered, so much before the place to go on from is looked at for a line that goes on there.
-_LOOK_BACK: Final = 64
 
 
 class LogEnd(msgspec.Struct, frozen=True):
@@ -94,9 +91,9 @@ class LogReader:
 
     async def _read_marked(self, attempt: AttemptLog) -> bytes:
         """Return the next page's lines that are grave enough, and go on behind it."""
-        seq = self._cursor.seq
-        line_filter = self._filter or await self._begin_filter(attempt)
-        page = await self._resources.log_feeds.next_page(self._job_id, attempt, seq)
+        feeds, seq = self._resources.log_feeds, self._cursor.seq
+        line_filter = self._filter or await feeds.begin_filter(self._job_id, attempt, seq, self._least)
+        page = await feeds.next_page(self._job_id, attempt, seq)
         events: list[bytes] = []
         for chunk in page.since(seq):
             if marked := line_filter.feed(chunk):
@@ -105,16 +102,6 @@ class LogReader:
         self._filter, self._cursor = line_filter, page.last
         # Whoever comes back need not look through it again.
         return b"".join(events) + frame_id(page.last)
-
-    async def _begin_filter(self, attempt: AttemptLog) -> LineFilter:
-        line_filter = LineFilter(self._least)
-        if self._cursor.seq:
-            before = max(0, self._cursor.seq - _LOOK_BACK)
-            page = await self._resources.log_feeds.next_page(self._job_id, attempt, before)
-            for chunk in page.since(before):
-                if chunk.seq <= self._cursor.seq:
-                    line_filter.feed(chunk)
-        return line_filter
 
 
 @get(
