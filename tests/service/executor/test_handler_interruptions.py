@@ -133,8 +133,10 @@ async def test_of_lost_calls_nothing_is_told_but_they_are_ended(tmp_path: Path) 
         # Both servants are free again: the lost calls have really been ended.
         keys = running.submit_all([("sign", {"log": str(tmp_path / "log")})] * 2)
         await running.ends_of(keys)
-        assert len(running.pool) == 0
-        assert set(running.ends) == set(keys)
+        while len(running.pool):  # of a lost call only the next frame tells that it is over
+            running.submit("echo")
+            await running.changed()
+        assert not set(running.ends) & set(lost)
 
 
 async def test_a_call_that_is_lost_after_its_cancel_is_not_told_of() -> None:
