@@ -9,6 +9,7 @@ import anyio
 import msgspec
 
 from services.executor.cut_chunks import Chunk, ChunkCutter
+from services.executor.keep_tail import ChunkTail
 from shared.ids import JobId
 
 # Half of it is on its way while the other half fills.
@@ -45,6 +46,7 @@ class AttemptLog:
         self.is_closing = False
         self._cutter = ChunkCutter(cap_bytes=cap_bytes)
         self._chunks: list[Chunk] = []
+        self._tail = ChunkTail()
         self._steps: dict[int, StepRecord] = {}
         self._unstored_bytes = 0
         self._under_way = 0
@@ -100,9 +102,7 @@ class AttemptLog:
 
     def take(self, most_bytes: int) -> "Batch":
         """Hand over what is gathered, about `most_bytes` of it and at least one chunk, for storing."""
-        taken = self._cutter.take()
-        self._unstored_bytes += sum(chunk.weight for chunk in taken)
-        self._chunks += taken
+        self._gather()
         chunks: list[Chunk] = []
         size = 0
         while self._chunks and size < most_bytes:
@@ -112,6 +112,11 @@ class AttemptLog:
         steps, self._steps = list(self._steps.values()), {}
         self._under_way += 1
         return Batch(self, chunks, steps)
+
+    def last_output(self, step: int | None = None) -> list[Chunk]:
+        """Return the last chunks of a step's output, of the newest one's if none is named: see `ChunkTail`."""
+        self._gather()
+        return self._tail.of_step(step)
 
     def stored(self, batch: "Batch") -> None:
         """Take note that a batch is stored, or refused."""
@@ -125,6 +130,12 @@ class AttemptLog:
         self._tell_progress()
         if self._on_fenced is not None:
             self._on_fenced()
+
+    def _gather(self) -> None:
+        for chunk in self._cutter.take():
+            self._unstored_bytes += chunk.weight
+            self._chunks.append(chunk)
+            self._tail.add(chunk)
 
     async def _wait_progress(self) -> None:
         await self._progress.wait()

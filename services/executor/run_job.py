@@ -7,6 +7,7 @@ from typing import Final
 import anyio
 
 from services.executor.attempt_log import AttemptLog
+from services.executor.find_failing_line import find_last_line
 from services.executor.finish_jobs import AttemptEnd
 from services.executor.git_errors import CommitNotFoundError, GitError, InvalidRepositoryError
 from services.executor.hold_jobs import HeldJob, Interruption
@@ -114,7 +115,7 @@ def _interrupted_end(held: HeldJob, log: AttemptLog) -> AttemptEnd | None:
         case Interruption.TIMED_OUT:
             message = f"took longer than its timeout of {held.job.timeout_seconds} s"
             log.note(message)
-            return AttemptEnd(AttemptOutcome.TIMED_OUT, error=message)
+            return AttemptEnd(AttemptOutcome.TIMED_OUT, error=message, failing=find_last_line(log.last_output()))
         case Interruption.LEAVING:
             log.note("this executor is leaving: the job is handed back, and begins anew elsewhere")
             return AttemptEnd(AttemptOutcome.HANDED_BACK, error="the executor left")

@@ -6,6 +6,7 @@ import anyio
 import msgspec
 
 from services.executor.attempt_log import AttemptLog, StepRecord, now
+from services.executor.find_failing_line import find_failing_line
 from services.executor.finish_jobs import AttemptEnd
 from services.executor.hold_jobs import HeldJob, Interruption
 from services.executor.obtain_work_tree import obtain_work_tree
@@ -47,7 +48,10 @@ async def run_steps(held: HeldJob, spec: ShellSpec, log: AttemptLog, around: Sur
                 how = f"was ended by signal {status.signal}" if status.signal else f"ended with exit code {status.code}"
                 log.note(f"step {position + 1} {how}", step=position)
                 return AttemptEnd(
-                    AttemptOutcome.FAILED, exit_code=status.code, error=f"step {position + 1} ({step.name}) {how}"
+                    AttemptOutcome.FAILED,
+                    exit_code=status.code,
+                    error=f"step {position + 1} ({step.name}) {how}",
+                    failing=find_failing_line(log.last_output(position), status.code),
                 )
     return AttemptEnd(AttemptOutcome.SUCCEEDED, exit_code=0)
 
