@@ -105,19 +105,14 @@ def add_log(
 ) -> StoredLog:
     """Give a job an attempt with these chunks; without one, a job on its own that has succeeded."""
     if job_id is None:
-        job_id = JobId(new_id())
+        ((new_job_id,),) = engine.sql("""select job_id from insert_jobs('[{"type": "email"}]', 'test')""")
+        job_id = JobId(new_job_id)
         engine.sql(
-            """
-            insert into job (
-                id, kind, lane_id, state, run_at, claim_order, settled, finished_at, claim_epoch, created_at
-            )
-            values (%s, 'handler', lane_of('default', '{}'), 'succeeded', %s, 0, true, %s, 1, %s)
-            """,
-            job_id,
-            started,
+            "update job set state = 'succeeded', finished_at = %s, claim_epoch = 1 where id = %s",
             ended or started,
-            started,
+            job_id,
         )
+    engine.sql("select make_log_partitions(0, %s)", started)
     log = StoredLog(job_id, 1, started.astimezone(UTC).date())
     engine.sql(
         """

@@ -19,6 +19,7 @@ from services.scheduler.release_jobs import release_jobs
 from services.scheduler.release_limited_jobs import release_limited_jobs
 from services.scheduler.remove_chunks import remove_chunks
 from services.scheduler.remove_expired import remove_expired
+from services.scheduler.remove_logs import remove_logs
 from services.scheduler.rescue_jobs import BeatWatch, rescue_jobs
 from shared.db import open_pool
 from shared.listen import run_listener
@@ -60,6 +61,7 @@ async def serve(config: Config) -> None:
             "remove": (partial(remove_expired, pool, config.retention()), ()),
             "pack logs": (partial(pack_logs, pool), ("job_finished",)),
             "remove chunks": (partial(remove_chunks, pool, config.keep_packed_chunks_seconds), ()),
+            "remove logs": (partial(remove_logs, pool), ()),
             "partitions": (partial(keep_partitions, pool, config.log_retention()), ()),
         }
         bells: dict[str, list[Bell]] = {}

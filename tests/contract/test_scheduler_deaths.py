@@ -12,12 +12,15 @@ from services.executor.finish_jobs import AttemptEnd
 from services.scheduler.apply_commands import apply_commands
 from services.scheduler.fire_schedules import fire_schedules
 from services.scheduler.fold_job_counts import FoldWalk, fold_job_counts
+from services.scheduler.pack_logs import pack_logs
 from services.scheduler.plan_run import plan_runs
 from services.scheduler.promote_jobs import promote_jobs
 from services.scheduler.queries.rescue_jobs import watch_executors
 from services.scheduler.release_jobs import release_jobs
 from services.scheduler.release_limited_jobs import release_limited_jobs
+from services.scheduler.remove_chunks import remove_chunks
 from services.scheduler.remove_expired import Retention, remove_expired
+from services.scheduler.remove_logs import remove_logs
 from services.scheduler.rescue_jobs import BeatWatch, rescue_jobs
 from shared.db import Pool, answers, open_pool, query
 from shared.errors import DatabaseUnavailableError
@@ -27,6 +30,7 @@ from tests.contract.own_jobs import enqueue, fail, give
 from tests.contract.test_firing_schedules import MINUTE, START, add_schedule
 from tests.contract.test_settling_runs import add_channel, finish_plan
 from tests.engine import FAILED, SUCCEEDED, Engine
+from tests.stored_logs import add_log, make_chunks
 
 PIPELINE = "on: push\njobs:\n  a: {run: x}\n  b: {needs: [a], run: x}\n  c: {when: {branch: no}, run: x}\n"
 TABLES = (
@@ -46,6 +50,10 @@ TABLES = (
     "job_count_change",
     "notification",
     "audit_event",
+    "log_chunk",
+    "log_block",
+    "log_gone",
+    "log_removal",
 )
 
 Duty = Callable[[Pool], Awaitable[float]]
@@ -168,6 +176,24 @@ async def prepare_pause(engine: Engine) -> Duty:
     return partial(apply_commands, plan_timeout_seconds=60)
 
 
+async def prepare_pack(engine: Engine) -> Duty:
+    add_log(engine, make_chunks([(0, 1, b"ERROR: it broke\n")] * 5))
+    return pack_logs
+
+
+async def prepare_compaction(engine: Engine) -> Duty:
+    add_log(engine, make_chunks([(0, 1, b"ERROR: it broke\n")] * 5))
+    await pack_logs(engine.scheduler)
+    return partial(remove_chunks, keep_seconds=1, now=datetime(2100, 1, 1, tzinfo=UTC))
+
+
+async def prepare_removal_of_logs(engine: Engine) -> Duty:
+    log = add_log(engine, make_chunks([(0, 1, b"ERROR: it broke\n")] * 5))
+    await pack_logs(engine.scheduler)
+    engine.sql("delete from job where id = %s", log.job_id)
+    return remove_logs
+
+
 def books(engine: Engine) -> dict[str, list[Any]]:
     """Everything that the scheduler may write."""
     return {
@@ -195,6 +221,9 @@ def books(engine: Engine) -> dict[str, list[Any]]:
         prepare_skipped_ticks,
         prepare_broken_schedule,
         prepare_removal,
+        prepare_pack,
+        prepare_compaction,
+        prepare_removal_of_logs,
     ],
 )
 async def test_a_death_before_any_statement_leaves_nothing_half_done(
