@@ -14,6 +14,9 @@ class JobNotice(msgspec.Struct, frozen=True):
     state: str
     exit_code: int | None
     error: str | None
+    # The line of its log that most likely tells why, counted from 0; None in notices of earlier schedulers, too.
+    failing_line: int | None = None
+    failing_text: str | None = None
 
 
 class Notice(msgspec.Struct, frozen=True):

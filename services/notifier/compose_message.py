@@ -9,6 +9,7 @@ from services.notifier.describe_notice import describe_notice
 from services.notifier.format_discord import format_discord
 from services.notifier.format_slack import format_slack
 from services.notifier.format_webhook import format_webhook
+from services.notifier.link_lines import link_lines
 from services.notifier.queries.claim_notifications import ClaimNotificationsRow
 from shared.errors import HowdahError
 from shared.queries.models import ChannelKind
@@ -36,11 +37,14 @@ def compose_message(claimed: ClaimNotificationsRow, *, page_url: Callable[[str],
     urls = {"run": page_url(f"runs/{notice.run_id}")}
     if notice.job is not None:
         urls["job"] = page_url(f"jobs/{notice.job.id}")
+    lines = link_lines(notice, page_url)
+    if lines:
+        urls["failing_line"] = lines[0].url
     match claimed.kind:
         case ChannelKind.SLACK:
-            return Message(format_slack(description, _most_telling(urls)))
+            return Message(format_slack(description, _most_telling(urls), lines))
         case ChannelKind.DISCORD:
-            return Message(format_discord(description, _most_telling(urls), claimed.created_at))
+            return Message(format_discord(description, _most_telling(urls), lines, claimed.created_at))
         case ChannelKind.WEBHOOK:
             body = format_webhook(claimed.event, notice, description, urls, claimed.created_at)
             return Message(body, _signature_headers(claimed, body, secret))

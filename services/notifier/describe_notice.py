@@ -32,7 +32,7 @@ class Description(msgspec.Struct, frozen=True):
     headline: str
     # main @ 1a2b3c4 'Fix the roof' by Ada
     subject: str
-    # test (exit code 2)
+    # test (exit code 2: error: the roof leaks)
     failures: list[str]
     # Why it came to this, where no failure tells; may be empty.
     reason: str
@@ -69,7 +69,7 @@ def describe_notice(event: str, notice: Notice) -> Description:
         headline=f"{clean_text(notice.pipeline, _NAME)} #{notice.run_number}{happened}",
         subject=_subject(notice),
         failures=failures,
-        reason=clean_text(reason, _REASON),
+        reason=clean_text(reason, 2 * _REASON),
         took=_duration(notice.started_at, notice.finished_at),
     )
 
@@ -91,9 +91,9 @@ def _headline(event: str, notice: Notice) -> tuple[Mood, str]:
 
 
 def _cause(job: JobNotice) -> str:
-    if job.exit_code is not None:
-        return f"exit code {job.exit_code}"
-    return clean_text(job.error or job.state, _REASON)
+    cause = f"exit code {job.exit_code}" if job.exit_code is not None else clean_text(job.error or job.state, _REASON)
+    line = clean_text(job.failing_text or "", _REASON)
+    return f"{cause}: {line}" if line else cause
 
 
 def _subject(notice: Notice) -> str:

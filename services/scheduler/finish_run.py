@@ -51,7 +51,15 @@ async def tell_failed_job(connection: Connection, run: LockedRun, job: ListRunJo
 
 
 def _job_notice(job: ListRunJobsRow) -> JobNotice:
-    return JobNotice(id=job.job_id, key=job.key, state=job.state, exit_code=job.exit_code, error=job.error)
+    return JobNotice(
+        id=job.job_id,
+        key=job.key,
+        state=job.state,
+        exit_code=job.exit_code,
+        error=job.error,
+        failing_line=job.failing_line,
+        failing_text=job.failing_text,
+    )
 
 
 def _notice(

@@ -50,6 +50,8 @@ class Job(Struct, frozen=True):
     finished_at: datetime | None
     exit_code: int | None
     error: str | None
+    failing_line: int | None
+    failing_text: str | None
 
 
 make_job = args_row(Job)
@@ -111,6 +113,7 @@ class Pipeline(Struct, frozen=True):
     default_branch: str
     file_path: str
     env: Environment
+    log_retention: LogRetention
     has_git_credential: bool
     created_at: datetime
     updated_at: datetime
@@ -127,6 +130,7 @@ def make_pipeline(_cursor: object) -> Callable[[Sequence[Any]], Pipeline]:
         values[6],
         values[7],
         values[8],
+        values[9],
     )
 
 

@@ -33,7 +33,7 @@ async def find_unsettled_runs(conn: AsyncConnection[Any], *, max_runs: int) -> l
 LIST_RUN_JOBS: Final = """\
 -- name: ListRunJobs
 select
-    j.id as job_id, s.key, j.state, j.settled, s.needs, a.exit_code, a.error
+    j.id as job_id, s.key, j.state, j.settled, s.needs, a.exit_code, a.error, a.failing_line, a.failing_text
 from job j
 join job_spec s on s.job_id = j.id
 left join attempt a on a.job_id = j.id and a.epoch = j.claim_epoch
@@ -53,6 +53,8 @@ class ListRunJobsRow(Struct, frozen=True):
     needs: list[JobId]
     exit_code: int | None
     error: str | None
+    failing_line: int | None
+    failing_text: str | None
 
 
 _make_list_run_jobs_row = args_row(ListRunJobsRow)

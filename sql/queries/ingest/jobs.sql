@@ -5,7 +5,7 @@
 select
     j.id as job_id, j.run_id, s.key, j.kind, j.state, j.reason, s.needs, s.timeout_seconds, j.claim_epoch, j.attempts_used,
     j.max_attempts, j.losses, j.cancel_requested_at, j.created_at, j.run_at, j.claimed_at as started_at, j.finished_at,
-    a.exit_code, a.error
+    a.exit_code, a.error, a.failing_line, a.failing_text
 from job j
 join job_spec s on s.job_id = j.id
 left join attempt a on a.job_id = j.id and a.epoch = j.claim_epoch
@@ -18,7 +18,7 @@ order by (j.kind <> 'plan'), s.position, j.id;
 select
     j.id as job_id, j.run_id, s.key, j.kind, j.state, j.reason, s.needs, s.timeout_seconds, j.claim_epoch, j.attempts_used,
     j.max_attempts, j.losses, j.cancel_requested_at, j.created_at, j.run_at, j.claimed_at as started_at, j.finished_at,
-    a.exit_code, a.error
+    a.exit_code, a.error, a.failing_line, a.failing_text
 from job j
 join job_spec s on s.job_id = j.id
 left join attempt a on a.job_id = j.id and a.epoch = j.claim_epoch
@@ -57,19 +57,21 @@ where j.id = @job_id::uuid;
 -- name: ListAttempts :many
 -- Every try at a job, the first one first. The newest of a handler's job has no row of its own while it runs, nor when it succeeded
 -- and had nothing to say: then it is the job's row.
--- @nullable executor_name ended_at outcome exit_code error
+-- @nullable executor_name ended_at outcome exit_code error failing_line failing_text
 select
     t.epoch::integer as epoch, t.executor_id::uuid as executor_id, e.name as executor_name,
     t.started_at::timestamptz as started_at, t.ended_at::timestamptz as ended_at, t.outcome::attempt_outcome as outcome,
-    t.exit_code::integer as exit_code, t.error::text as error, t.last_seq::bigint as last_seq
+    t.exit_code::integer as exit_code, t.error::text as error, t.last_seq::bigint as last_seq,
+    t.failing_line::bigint as failing_line, t.failing_text::text as failing_text
 from (
-    select a.epoch, a.executor_id, a.started_at, a.ended_at, a.outcome, a.exit_code, a.error, a.last_seq
+    select a.epoch, a.executor_id, a.started_at, a.ended_at, a.outcome, a.exit_code, a.error, a.last_seq, a.failing_line,
+        a.failing_text
     from attempt a
     where a.job_id = @job_id::uuid
     union all
     select
         j.claim_epoch, j.executor_id, j.claimed_at, j.finished_at,
-        case when j.state = 'succeeded' then 'succeeded'::attempt_outcome end, null, null, 0
+        case when j.state = 'succeeded' then 'succeeded'::attempt_outcome end, null, null, 0, null, null
     from job j
     where j.id = @job_id::uuid
         and j.kind = 'handler'

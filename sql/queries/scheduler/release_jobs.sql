@@ -12,7 +12,7 @@ limit @max_runs::integer;
 -- name: ListRunJobs :many
 -- All jobs of a locked run but its plan job, as they stand now.
 select
-    j.id as job_id, s.key, j.state, j.settled, s.needs, a.exit_code, a.error
+    j.id as job_id, s.key, j.state, j.settled, s.needs, a.exit_code, a.error, a.failing_line, a.failing_text
 from job j
 join job_spec s on s.job_id = j.id
 left join attempt a on a.job_id = j.id and a.epoch = j.claim_epoch

@@ -10,7 +10,15 @@ JOB_ID = UUID("01930000-0000-7000-8000-000000000042")
 PAGE_URL = f"https://ci.example.org/runs/{RUN_ID}"
 HAPPENED_AT = datetime(2026, 11, 23, 12, 2, 5, tzinfo=UTC)
 
-FAILED_TEST = JobNotice(id=JOB_ID, key="test", state="failed", exit_code=2, error=None)
+FAILED_TEST = JobNotice(
+    id=JOB_ID,
+    key="test",
+    state="failed",
+    exit_code=2,
+    error=None,
+    failing_line=41,
+    failing_text="src/pump.c:41:9: error: 'lenght' undeclared (did you mean <length>?)",
+)
 FAILED_LINT = JobNotice(
     id=UUID("01930000-0000-7000-8000-000000000043"),
     key="lint",

@@ -13,6 +13,7 @@ from services.notifier.describe_notice import describe_notice
 from services.notifier.format_discord import format_discord
 from services.notifier.format_slack import format_slack
 from services.notifier.format_webhook import format_webhook
+from services.notifier.link_lines import link_lines
 from shared.notice import JobNotice
 from tests.unit.notifier.sample_notices import (
     FAILED_TEST,
@@ -39,22 +40,37 @@ HOSTILE = [
     " \n\t ",
 ]
 MANY_FAILURES = [
-    JobNotice(id=JOB_ID, key=f"job-{number}", state="failed", exit_code=None, error="<&>\n" * 1000)
+    JobNotice(
+        id=JOB_ID,
+        key=f"job-{number}",
+        state="failed",
+        exit_code=None,
+        error="<&>\n" * 1000,
+        failing_line=number,
+        failing_text="<!channel>\n" * 100,
+    )
     for number in range(500)
 ]
+PAGES = "https://ci.example.org/{}".format
+LINE_URL = re.compile(rf"https://ci\.example\.org/jobs/{JOB_ID}#L\d+")
+DISCORD_LINK = rf"\[(?:[^\\\[\]]|\\.)*\]\({LINE_URL.pattern}\)"
+DISCORD_LINKS = re.compile(rf"\nsee {DISCORD_LINK}(?:, {DISCORD_LINK})*\Z")
 UNESCAPED_DISCORD = re.compile(r"(?<!\\)(?:\\\\)*[`*_~|<>\[\]]|(?<!\\)(?:\\\\)*@\w")
 
 
 def slack(**fields: Any) -> dict[str, Any]:
     notice = make_notice(state="failed", **fields)
-    body: dict[str, Any] = msgspec.json.decode(format_slack(describe_notice("run.failed", notice), PAGE_URL))
+    description = describe_notice("run.failed", notice)
+    body: dict[str, Any] = msgspec.json.decode(format_slack(description, PAGE_URL, link_lines(notice, PAGES)))
     return body
 
 
 def discord(**fields: Any) -> dict[str, Any]:
     notice = make_notice(state="failed", **fields)
     description = describe_notice("run.failed", notice)
-    body: dict[str, Any] = msgspec.json.decode(format_discord(description, PAGE_URL, HAPPENED_AT))
+    body: dict[str, Any] = msgspec.json.decode(
+        format_discord(description, PAGE_URL, link_lines(notice, PAGES), HAPPENED_AT)
+    )
     return body
 
 
@@ -75,10 +91,12 @@ def assert_slack_is_harmless(body: dict[str, Any]) -> None:
         assert not re.search(r"&(?!amp;|lt;|gt;)", text["text"])
         if text["type"] == "plain_text":
             assert not re.search(r"[<>]", text["text"])
-    # The one mrkdwn text holds our own link, and nothing else between angle brackets.
-    marked = [text["text"] for text in texts if text["type"] == "mrkdwn"]
-    assert len(marked) == 1
-    assert re.findall(r"<([^|>]*)", marked[0]) == [PAGE_URL]
+    # The mrkdwn texts hold our own links, and nothing else between angle brackets.
+    headline, *lines = [text["text"] for text in texts if text["type"] == "mrkdwn"]
+    assert re.findall(r"<([^|>]*)", headline) == [PAGE_URL]
+    assert len(lines) <= 1
+    for line in lines:
+        assert all(LINE_URL.fullmatch(url) for url in re.findall(r"<([^|>]*)", line))
 
 
 def assert_discord_is_harmless(body: dict[str, Any]) -> None:
@@ -88,13 +106,17 @@ def assert_discord_is_harmless(body: dict[str, Any]) -> None:
     assert 1 <= text_length(embed["title"]) <= 256
     assert 1 <= text_length(embed["description"]) <= 4_096
     assert text_length(embed["title"] + embed["description"]) + 100 <= 6_000
-    assert not UNESCAPED_DISCORD.search(embed["description"])
-    assert not re.search(r"(?<!\\)://", embed["description"])
+    # But for our own links at the end.
+    told = DISCORD_LINKS.sub("", embed["description"])
+    assert not UNESCAPED_DISCORD.search(told)
+    assert not re.search(r"(?<!\\)://", told)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_mentions_nobody_and_passes_no_limit(text: str) -> None:
-    job = JobNotice(id=JOB_ID, key=text or "x", state="failed", exit_code=None, error=text)
+    job = JobNotice(
+        id=JOB_ID, key=text or "x", state="failed", exit_code=None, error=text, failing_line=0, failing_text=text
+    )
     fields = {"title": text, "author": text, "branch": text, "failed_jobs": [job]}
     assert_slack_is_harmless(slack(**fields))
     assert_discord_is_harmless(discord(**fields))
@@ -102,7 +124,9 @@ def test_hostile_text_mentions_nobody_and_passes_no_limit(text: str) -> None:
 
 @given(st.text(max_size=400), st.text(max_size=400))
 def test_any_text_mentions_nobody_and_passes_no_limit(title: str, error: str) -> None:
-    job = JobNotice(id=JOB_ID, key="test", state="failed", exit_code=None, error=error)
+    job = JobNotice(
+        id=JOB_ID, key=title, state="failed", exit_code=None, error=error, failing_line=41, failing_text=title
+    )
     assert_slack_is_harmless(slack(title=title, author=error, failed_jobs=[job]))
     assert_discord_is_harmless(discord(title=title, author=error, failed_jobs=[job]))
 
@@ -112,7 +136,9 @@ def test_five_hundred_failures_are_counted_where_they_do_not_fit() -> None:
     assert_slack_is_harmless(in_slack)
     assert_discord_is_harmless(in_discord)
     assert re.search(r"\n… and \d+ more$", in_slack["blocks"][2]["text"]["text"])
-    assert re.search(r"\n… and \d+ more$", in_discord["embeds"][0]["description"])
+    description, _, links = in_discord["embeds"][0]["description"].rpartition("\nsee ")
+    assert re.search(r"\n… and \d+ more$", description)
+    assert len(re.findall(LINE_URL, links)) == 5
     assert in_slack["text"].endswith(" and 495 more")
 
 
