@@ -14,6 +14,7 @@ from services.ingest.describe_push import ref_fault
 from services.ingest.normalize_repository import BadRepositoryError, normalize_repository
 from services.ingest.problem_details import bad_field
 from services.ingest.seal_secrets import GitCredential
+from shared.queries.models import LogRetention
 from shared.sign_webhook import signing_key
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$(?!\n)")]
@@ -35,6 +36,7 @@ class NewPipeline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_branch: BranchName = "main"
     file_path: FilePath = ".howdah.yml"
     env: Variables = {}
+    log_retention: LogRetention = LogRetention.STANDARD
     webhook_secret: Secret | None = None
     git_credential: GitCredential | None = None
 
@@ -46,6 +48,7 @@ class PipelineChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     default_branch: BranchName | UnsetType = UNSET
     file_path: FilePath | UnsetType = UNSET
     env: Variables | UnsetType = UNSET
+    log_retention: LogRetention | UnsetType = UNSET
     webhook_secret: Secret | UnsetType = UNSET
     git_credential: GitCredential | UnsetType | None = UNSET
 

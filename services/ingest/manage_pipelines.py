@@ -74,6 +74,7 @@ async def enter_pipeline(
             default_branch=data.default_branch,
             file_path=data.file_path,
             env=data.env,
+            log_retention=data.log_retention,
             sealed_webhook_secret=sealer.seal(secret.encode(), purpose=webhook_secret_of(pipeline_id)),
             sealed_git_credential=seal_credential(sealer, data.git_credential, pipeline_id),
             key_id=sealer.key_id,
@@ -132,6 +133,7 @@ async def change_pipeline(
             default_branch=given.get("default_branch"),
             file_path=given.get("file_path"),
             env=given.get("env"),
+            log_retention=given.get("log_retention"),
         )
         if changed is None:
             return None

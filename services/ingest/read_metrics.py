@@ -13,9 +13,11 @@ from prometheus_client.registry import Collector
 from services.ingest.queries.metrics import (
     CountExecutorsRow,
     CountPendingNotificationsRow,
+    CountUnpackedLogsRow,
     ReadDatabasePressureRow,
     count_executors,
     count_pending_notifications,
+    count_unpacked_logs,
     read_database_pressure,
 )
 from services.ingest.queries.queues import ListQueuesRow, list_queues
@@ -42,6 +44,7 @@ class Measured(msgspec.Struct, frozen=True):
     queues: list[ListQueuesRow]
     executors: list[CountExecutorsRow]
     notifications: CountPendingNotificationsRow
+    logs: CountUnpackedLogsRow
     pressure: list[ReadDatabasePressureRow]
 
 
@@ -58,6 +61,7 @@ async def read_metrics(pool: Pool) -> Measured:
             await list_queues(connection),
             await count_executors(connection),
             await count_pending_notifications(connection),
+            await count_unpacked_logs(connection),
             await read_database_pressure(connection),
         )
 
@@ -85,6 +89,7 @@ class MeasuredCollector(Collector):
             [([row.state.value], row.executors) for row in self._measured.executors],
         )
         yield from self._notifications(self._measured.notifications)
+        yield from self._logs(self._measured.logs)
         yield from _pressure(self._measured.pressure)
 
     def _jobs(self, measured: Measured) -> Iterator[Metric]:
@@ -124,8 +129,29 @@ class MeasuredCollector(Collector):
             [],
             [([], row.pending)],
         )
-        late = 0.0 if row.due_since is None else max(0.0, (self._now - row.due_since).total_seconds())
-        yield _gauge("howdah_notifications_late_seconds", "How long the first of them has been due.", [], [([], late)])
+        yield _gauge(
+            "howdah_notifications_late_seconds",
+            "How long the first of them has been due.",
+            [],
+            [([], self._age(row.due_since))],
+        )
+
+    def _logs(self, row: CountUnpackedLogsRow) -> Iterator[Metric]:
+        yield _gauge(
+            "howdah_logs_unpacked",
+            "Logs of ended attempts that wait to be packed; 10001 means more than 10000.",
+            [],
+            [([], row.unpacked)],
+        )
+        yield _gauge(
+            "howdah_logs_unpacked_age_seconds",
+            "How long ago the attempt ended whose log waits longest.",
+            [],
+            [([], self._age(row.ended_since))],
+        )
+
+    def _age(self, since: datetime | None) -> float:
+        return 0.0 if since is None else max(0.0, (self._now - since).total_seconds())
 
 
 def _pressure(rows: Iterable[ReadDatabasePressureRow]) -> Iterator[Metric]:

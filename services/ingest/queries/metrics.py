@@ -92,3 +92,37 @@ async def count_pending_notifications(conn: AsyncConnection[Any]) -> CountPendin
     if row is None:
         raise LookupError("CountPendingNotifications found no row")
     return row
+
+
+COUNT_UNPACKED_LOGS: Final = """\
+-- name: CountUnpackedLogs
+select count(*)::integer as unpacked, min(u.ended_at)::timestamptz as ended_since
+from (
+    select a.ended_at
+    from attempt a
+    where a.log_state = 'open'
+        and a.ended_at is not null
+    order by a.ended_at
+    limit 10001
+) u
+"""
+
+
+class CountUnpackedLogsRow(Struct, frozen=True):
+    """Row of CountUnpackedLogs."""
+
+    unpacked: int
+    ended_since: datetime | None
+
+
+_make_count_unpacked_logs_row = args_row(CountUnpackedLogsRow)
+
+
+async def count_unpacked_logs(conn: AsyncConnection[Any]) -> CountUnpackedLogsRow:
+    """How many logs of ended attempts wait to be packed (10,001: more than that), and since when the first of them does."""
+    cur = AsyncRawCursor(conn, row_factory=_make_count_unpacked_logs_row)
+    await cur.execute(COUNT_UNPACKED_LOGS)
+    row: CountUnpackedLogsRow | None = await cur.fetchone()
+    if row is None:
+        raise LookupError("CountUnpackedLogs found no row")
+    return row

@@ -12,22 +12,23 @@ from psycopg.types.json import Jsonb
 from services.ingest.queries.rows import Pipeline, make_pipeline
 from shared.ids import PipelineId
 from shared.job_spec import Environment
+from shared.queries.models import LogRetention
 
 
 CREATE_PIPELINE: Final = """\
 -- name: CreatePipeline
 insert into pipeline as p (
-    id, name, repository_url, repository_key, default_branch, file_path, env, sealed_webhook_secret,
+    id, name, repository_url, repository_key, default_branch, file_path, env, log_retention, sealed_webhook_secret,
     sealed_git_credential, key_id
 )
 values (
     $1::uuid, $2::text, $3::text, $4::text, $5::text,
-    $6::text, $7::jsonb, $8::bytea, $9::bytea,
-    $10::text
+    $6::text, $7::jsonb, $8::log_retention, $9::bytea, $10::bytea,
+    $11::text
 )
 on conflict (name) do nothing
 returning
-    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env,
+    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env, p.log_retention,
     (p.sealed_git_credential is not null)::boolean as has_git_credential, p.created_at, p.updated_at
 """
 
@@ -42,6 +43,7 @@ async def create_pipeline(
     default_branch: str,
     file_path: str,
     env: Environment,
+    log_retention: LogRetention,
     sealed_webhook_secret: bytes,
     sealed_git_credential: bytes | None,
     key_id: str,
@@ -58,6 +60,7 @@ async def create_pipeline(
             default_branch,
             file_path,
             Jsonb(env, encode),
+            log_retention,
             sealed_webhook_secret,
             sealed_git_credential,
             key_id,
@@ -69,7 +72,7 @@ async def create_pipeline(
 GET_PIPELINE: Final = """\
 -- name: GetPipeline
 select
-    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env,
+    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env, p.log_retention,
     (p.sealed_git_credential is not null)::boolean as has_git_credential, p.created_at, p.updated_at
 from pipeline p
 where p.name = $1::text
@@ -86,7 +89,7 @@ async def get_pipeline(conn: AsyncConnection[Any], *, name: str) -> Pipeline | N
 LIST_PIPELINES: Final = """\
 -- name: ListPipelines
 select
-    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env,
+    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env, p.log_retention,
     (p.sealed_git_credential is not null)::boolean as has_git_credential, p.created_at, p.updated_at
 from pipeline p
 where p.name > $1::text
@@ -111,10 +114,11 @@ set
     default_branch = coalesce($3::text, p.default_branch),
     file_path = coalesce($4::text, p.file_path),
     env = coalesce($5::jsonb, p.env),
+    log_retention = coalesce($6::log_retention, p.log_retention),
     updated_at = now()
-where p.name = $6::text
+where p.name = $7::text
 returning
-    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env,
+    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env, p.log_retention,
     (p.sealed_git_credential is not null)::boolean as has_git_credential, p.created_at, p.updated_at
 """
 
@@ -127,6 +131,7 @@ async def update_pipeline(
     default_branch: str | None,
     file_path: str | None,
     env: Environment | None,
+    log_retention: LogRetention | None,
     name: str,
 ) -> Pipeline | None:
     """Change what is given; null leaves as it is. No row: there is no such pipeline."""
@@ -139,6 +144,7 @@ async def update_pipeline(
             default_branch,
             file_path,
             None if env is None else Jsonb(env, encode),
+            log_retention,
             name,
         ),
     )

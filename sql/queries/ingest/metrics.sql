@@ -21,3 +21,17 @@ from (
     where n.state = 'pending'
     limit 10001
 ) p;
+
+-- name: CountUnpackedLogs :one
+-- How many logs of ended attempts wait to be packed (10,001: more than that), and since when the first of them does.
+-- @nullable ended_since
+-- @required
+select count(*)::integer as unpacked, min(u.ended_at)::timestamptz as ended_since
+from (
+    select a.ended_at
+    from attempt a
+    where a.log_state = 'open'
+        and a.ended_at is not null
+    order by a.ended_at
+    limit 10001
+) u;

@@ -3,17 +3,17 @@
 -- @row Pipeline
 -- @json env shared.job_spec:Environment
 insert into pipeline as p (
-    id, name, repository_url, repository_key, default_branch, file_path, env, sealed_webhook_secret,
+    id, name, repository_url, repository_key, default_branch, file_path, env, log_retention, sealed_webhook_secret,
     sealed_git_credential, key_id
 )
 values (
     @pipeline_id::uuid, @name::text, @repository_url::text, @repository_key::text, @default_branch::text,
-    @file_path::text, @env::jsonb, @sealed_webhook_secret::bytea, sqlc.narg('sealed_git_credential')::bytea,
+    @file_path::text, @env::jsonb, @log_retention::log_retention, @sealed_webhook_secret::bytea, sqlc.narg('sealed_git_credential')::bytea,
     @key_id::text
 )
 on conflict (name) do nothing
 returning
-    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env,
+    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env, p.log_retention,
     (p.sealed_git_credential is not null)::boolean as has_git_credential, p.created_at, p.updated_at;
 
 -- name: GetPipeline :one
@@ -21,7 +21,7 @@ returning
 -- @row Pipeline
 -- @json env shared.job_spec:Environment
 select
-    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env,
+    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env, p.log_retention,
     (p.sealed_git_credential is not null)::boolean as has_git_credential, p.created_at, p.updated_at
 from pipeline p
 where p.name = @name::text;
@@ -31,7 +31,7 @@ where p.name = @name::text;
 -- @row Pipeline
 -- @json env shared.job_spec:Environment
 select
-    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env,
+    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env, p.log_retention,
     (p.sealed_git_credential is not null)::boolean as has_git_credential, p.created_at, p.updated_at
 from pipeline p
 where p.name > @after_name::text
@@ -49,10 +49,11 @@ set
     default_branch = coalesce(sqlc.narg('default_branch')::text, p.default_branch),
     file_path = coalesce(sqlc.narg('file_path')::text, p.file_path),
     env = coalesce(sqlc.narg('env')::jsonb, p.env),
+    log_retention = coalesce(sqlc.narg('log_retention')::log_retention, p.log_retention),
     updated_at = now()
 where p.name = @name::text
 returning
-    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env,
+    p.id as pipeline_id, p.name, p.repository_url, p.default_branch, p.file_path, p.env, p.log_retention,
     (p.sealed_git_credential is not null)::boolean as has_git_credential, p.created_at, p.updated_at;
 
 -- name: SealPipelineSecrets :execrows

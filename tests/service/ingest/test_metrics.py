@@ -1,5 +1,6 @@
 """`GET /metrics`: what a Prometheus sees of jobs, executors, the database and this process."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -13,6 +14,7 @@ from tests.engine import Engine
 from tests.service.ingest.door import Door, open_door
 from tests.service.ingest.publishing import ANYTHING, enqueue_many, publish
 from tests.service.ingest.scribe import start_scribe
+from tests.stored_logs import add_log, make_chunks
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -52,6 +54,16 @@ async def test_jobs_queues_and_executors_are_counted(door: Door, engine: Engine)
     assert of(samples, "howdah_notifications_pending") == 0
     assert of(samples, "howdah_table_dead_rows", table="job") is not None
     assert of(samples, "howdah_notify_queue_usage_ratio") == 0
+
+
+async def test_logs_that_wait_to_be_packed_are_counted(door: Door, engine: Engine) -> None:
+    chunks = make_chunks([(0, 1, b"a line\n")])
+    assert of(await scrape(door), "howdah_logs_unpacked_age_seconds") == 0
+    for ended in (datetime.now(UTC) - timedelta(seconds=100), datetime.now(UTC), None):
+        add_log(engine, chunks, started=datetime.now(UTC), ended=ended)
+    samples = await scrape(door)
+    assert of(samples, "howdah_logs_unpacked") == 2
+    assert 100 <= (of(samples, "howdah_logs_unpacked_age_seconds") or 0) < 200
 
 
 async def test_whoever_keeps_the_database_from_cleaning_up_is_named(door: Door, database: TestDatabase) -> None:

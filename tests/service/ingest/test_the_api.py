@@ -45,6 +45,18 @@ async def test_a_webhook_secret_is_made_when_none_is_given(door: Door) -> None:
     assert (await door.push(github_push(), secret=entered["webhook_secret"])).status_code == 202
 
 
+async def test_a_pipeline_says_for_how_long_its_logs_are_kept(door: Door) -> None:
+    assert (await door.add_pipeline())["log_retention"] == "standard"
+    changed = await door.patch("/api/v1/pipelines/app", {"log_retention": "long"})
+    assert (changed.status_code, changed.json()["log_retention"]) == (200, "long")
+    await door.patch("/api/v1/pipelines/app", {"file_path": "ci.yml"})
+    assert (await door.get("/api/v1/pipelines/app")).json()["log_retention"] == "long"
+    refused = await door.patch("/api/v1/pipelines/app", {"log_retention": "eternal"})
+    assert refused.status_code == 422
+    assert "log_retention" in refused.text
+    assert (await door.add_pipeline(name="other", log_retention="short"))["log_retention"] == "short"
+
+
 async def test_a_name_is_taken_once(door: Door) -> None:
     await door.add_pipeline()
     answer = await door.post("/api/v1/pipelines", {"name": "app", "repository_url": "https://example.org/x"})
