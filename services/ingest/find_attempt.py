@@ -1,12 +1,14 @@
-"""The attempt whose log is asked for: the latest, unless another is named."""
+"""The attempt whose log is asked for: the latest, unless another is named; and whether that log is still kept."""
 
+from functools import partial
 from typing import Annotated, Final
 
 from litestar.params import QueryParameter
 
-from services.ingest.problem_details import not_found
+from services.ingest.problem_details import Problem, not_found
+from services.ingest.queries.logs import is_log_kept
 from services.ingest.read_log_states import AttemptLog, LogState, read_states
-from shared.db import Pool
+from shared.db import Pool, query
 from shared.ids import JobId
 
 _MOST_EPOCH: Final = 2**31 - 1
@@ -37,3 +39,13 @@ def choose_attempt(state: LogState, epoch: int | None) -> AttemptLog | None:
     if found is None:
         raise not_found(f"attempt {epoch} of that job")
     return found
+
+
+async def find_kept_log(pool: Pool, job_id: JobId, epoch: int | None) -> AttemptLog | None:
+    """Return an attempt that has written something; None: nothing was written. Raises `Problem` if it is not kept."""
+    chosen = await find_attempt(pool, job_id, epoch)
+    if chosen is None or not chosen.last_seq:
+        return None
+    if not await query(pool, partial(is_log_kept, log_day=chosen.day, job_id=job_id, epoch=chosen.epoch)):
+        raise Problem(410, "log-removed", "The log is older than logs of its kind are kept: it has been removed.")
+    return chosen

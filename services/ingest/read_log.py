@@ -15,9 +15,9 @@ from litestar.response import Stream
 from services.ingest.answer_range import answer_range, cut_out, in_pieces, nothing, wants_range
 from services.ingest.assemble_lines import LineAssembler, Lines
 from services.ingest.authenticate import require_viewer
-from services.ingest.find_attempt import AttemptParameter, find_attempt
+from services.ingest.find_attempt import AttemptParameter, find_kept_log
 from services.ingest.parse_range import ByteRange
-from services.ingest.problem_details import Problem, problem_responses
+from services.ingest.problem_details import problem_responses
 from services.ingest.read_chunks import read_page
 from services.ingest.read_log_states import AttemptLog
 from services.ingest.render_ansi import last_states, plain
@@ -78,7 +78,7 @@ async def _answer_text(
     request: Request[Any, Any, Any], resources: Resources, job_id: JobId, epoch: int | None, tail: int | None
 ) -> Stream:
     headers = {"Cache-Control": "no-store"}
-    chosen = await _find_stored(resources, job_id, epoch)
+    chosen = await find_kept_log(resources.pool, job_id, epoch)
     if chosen is None:
         return Stream(nothing(), media_type=_TEXT, headers=headers)
     begin = Tail(0, 0) if tail is None else await seek_tail(resources.pool, job_id, chosen, tail)
@@ -104,7 +104,7 @@ async def _answer_raw(
     request: Request[Any, Any, Any], resources: Resources, job_id: JobId, epoch: int | None
 ) -> Stream:
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{job_id}.log"'}
-    chosen = await _find_stored(resources, job_id, epoch)
+    chosen = await find_kept_log(resources.pool, job_id, epoch)
     return answer_range(
         request,
         lambda part: _bytes(resources, job_id, chosen, part) if chosen is not None else nothing(),
@@ -113,22 +113,6 @@ async def _answer_raw(
         headers=headers,
         media_type=_BYTES,
     )
-
-
-async def _find_stored(resources: Resources, job_id: JobId, epoch: int | None) -> AttemptLog | None:
-    """Return the attempt whose log is asked for; None: nothing was written. Raises `Problem`."""
-    chosen = await find_attempt(resources.pool, job_id, epoch)
-    if chosen is None or not chosen.last_seq:
-        return None
-    page = await resources.log_feeds.next_page(job_id, chosen, chosen.last_seq - 1)
-    if not page.chunks:
-        raise log_removed()
-    return chosen
-
-
-def log_removed() -> Problem:
-    """Return the answer for a log that is not kept any more."""
-    return Problem(410, "log-removed", "The log is older than logs of its kind are kept: it has been removed.")
 
 
 def _etag(attempt: AttemptLog, form: str) -> str | None:

@@ -7,7 +7,7 @@ from litestar import get
 from litestar.params import QueryParameter
 
 from services.ingest.authenticate import require_viewer
-from services.ingest.find_attempt import AttemptParameter, find_attempt
+from services.ingest.find_attempt import AttemptParameter, find_attempt, find_kept_log
 from services.ingest.gather_lines import LineGatherer, LogLine
 from services.ingest.problem_details import bad_field, problem_responses
 from services.ingest.queries.logs import ListLogBlocksRow
@@ -36,7 +36,8 @@ LevelParameter = Annotated[
 class ShownLines(msgspec.Struct, frozen=True):
     """Lines in the order of their numbers. `next_from`: where to go on, if not all that was asked for is there."""
 
-    attempt: int
+    # Null: there is no attempt yet.
+    attempt: int | None
     total_lines: int
     # Whether the attempt is over, so that no line will be added.
     ended: bool
@@ -48,7 +49,7 @@ class ShownLines(msgspec.Struct, frozen=True):
     "/jobs/{job:str}/log/lines",
     guards=[require_viewer],
     tags=["jobs"],
-    responses=problem_responses(401, 403, 404, 422, 503),
+    responses=problem_responses(401, 403, 404, 410, 422, 503),
 )
 async def show_log_lines(
     *,
@@ -72,9 +73,9 @@ async def show_log_lines(
 ) -> ShownLines:
     """Return lines by their numbers, as they are by now."""
     least = read_level(level)
-    chosen = await find_attempt(resources.pool, job, attempt)
+    chosen = await find_kept_log(resources.pool, job, attempt)
     if chosen is None:
-        return ShownLines(0, 0, ended=False, lines=[], next_from=None)
+        return await _nothing(resources, job, attempt)
     end = chosen.line_count if end is None else min(end, chosen.line_count)
     if least is Level.UNMARKED:
         found, next_from = await _read_lines(resources, job, chosen, first, min(end, first + MOST_LINES))
@@ -85,6 +86,13 @@ async def show_log_lines(
     renderer = AnsiRenderer() if spans else None
     lines = [show_line(line, own_level, renderer) for line, own_level in shown]
     return ShownLines(chosen.epoch, chosen.line_count, chosen.ended, lines, next_from)
+
+
+async def _nothing(resources: Resources, job_id: JobId, epoch: int | None) -> ShownLines:
+    chosen = await find_attempt(resources.pool, job_id, epoch)
+    if chosen is None:
+        return ShownLines(None, 0, ended=False, lines=[], next_from=None)
+    return ShownLines(chosen.epoch, 0, ended=chosen.ended, lines=[], next_from=None)
 
 
 def read_level(name: str | None) -> Level:

@@ -13,6 +13,7 @@ from services.ingest.queries.logs import ListLogStepsRow, list_log_steps, read_l
 from services.ingest.read_log import JobInPath
 from services.ingest.resources import FromResources
 from shared.db import Connection, query
+from shared.logs.outline import LogOutline
 
 
 class OutlinedStep(msgspec.Struct, frozen=True):
@@ -36,14 +37,7 @@ class OutlinedGroup(msgspec.Struct, frozen=True):
     line_count: int
 
 
-class _Packed(msgspec.Struct, frozen=True):
-    """What was found when the log was packed."""
-
-    groups: list[OutlinedGroup] = []
-    levels: dict[str, int] = {}
-
-
-class LogOutline(msgspec.Struct, frozen=True):
+class ShownOutline(msgspec.Struct, frozen=True):
     """A log as a whole. Groups and levels are known shortly after the attempt has ended: `complete` says so."""
 
     # Null: there is no attempt yet.
@@ -62,7 +56,7 @@ class LogOutline(msgspec.Struct, frozen=True):
     failing_text: str | None
 
 
-_NOTHING: Final = LogOutline(
+_NOTHING: Final = ShownOutline(
     attempt=None,
     attempts=[],
     lines=0,
@@ -83,7 +77,7 @@ _NOTHING: Final = LogOutline(
     tags=["jobs"],
     responses=problem_responses(401, 403, 404, 422, 503),
 )
-async def show_log_outline(job: JobInPath, resources: FromResources, attempt: AttemptParameter = None) -> LogOutline:
+async def show_log_outline(job: JobInPath, resources: FromResources, attempt: AttemptParameter = None) -> ShownOutline:
     """Return the steps and groups of a log, how many lines it has, and which line tells why the attempt failed."""
     state = await find_log_state(resources.pool, job)
     chosen = choose_attempt(state, attempt)
@@ -91,12 +85,12 @@ async def show_log_outline(job: JobInPath, resources: FromResources, attempt: At
         return _NOTHING
     epoch = chosen.epoch
 
-    async def read(connection: Connection) -> LogOutline:
+    async def read(connection: Connection) -> ShownOutline:
         steps = await list_log_steps(connection, job_id=job, epoch=epoch)
         known = await read_log_outline(connection, job_id=job, epoch=epoch)
         outline = known.log_outline if known is not None else None
-        packed = msgspec.convert(outline, _Packed) if outline is not None else _Packed()
-        return LogOutline(
+        packed = outline or LogOutline()
+        return ShownOutline(
             attempt=epoch,
             attempts=[other.epoch for other in state.attempts],
             lines=chosen.line_count,
@@ -104,7 +98,10 @@ async def show_log_outline(job: JobInPath, resources: FromResources, attempt: At
             ended=chosen.ended,
             complete=chosen.ended and (outline is not None or not chosen.last_seq),
             steps=_outline_steps(steps, chosen.line_count),
-            groups=packed.groups,
+            groups=[
+                OutlinedGroup(group.name, group.step, group.first_line, group.line_count or 0)
+                for group in packed.groups
+            ],
             levels=packed.levels,
             failing_line=known.failing_line if known is not None else None,
             failing_text=known.failing_text if known is not None else None,

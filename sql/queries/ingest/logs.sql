@@ -103,6 +103,26 @@ where b.retention = @retention::log_retention
     and b.epoch = @epoch::integer
 order by b.first_seq;
 
+-- name: IsLogKept :one
+-- Whether anything of what an attempt has written is still there.
+-- @required
+select (
+    exists (
+        select 1
+        from log_chunk c
+        where c.day = @log_day::date
+            and c.job_id = @job_id::uuid
+            and c.epoch = @epoch::integer
+    )
+    or exists (
+        select 1
+        from log_block b
+        where b.day = @log_day::date
+            and b.job_id = @job_id::uuid
+            and b.epoch = @epoch::integer
+    )
+)::boolean as kept;
+
 -- name: SeekLogLine :one
 -- The last chunk behind one of them, up to another, before which no line after the wanted one begins; that one if there is none.
 -- Numbers of chunks have no gaps and those of lines only rise, so that it is found by halving: some twenty rows are looked at. Where
@@ -150,7 +170,7 @@ limit 1;
 
 -- name: ReadLogOutline :one
 -- What is known of an attempt's log as a whole.
--- @json log_outline typing:Any
+-- @json log_outline shared.logs.outline:LogOutline
 select a.log_outline, a.failing_line, a.failing_text
 from attempt a
 where a.job_id = @job_id::uuid
