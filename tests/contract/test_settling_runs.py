@@ -5,7 +5,7 @@ from functools import partial
 import anyio
 import msgspec
 
-from services.executor.finish_jobs import AttemptEnd
+from services.executor.finish_jobs import AttemptEnd, FailingLine
 from services.executor.queries.claim_jobs import ClaimJobsRow
 from services.scheduler.apply_commands import apply_commands
 from services.scheduler.plan_run import plan_runs
@@ -91,10 +91,14 @@ async def test_a_failure_tells_of_the_job_and_of_the_run(engine: Engine) -> None
     run_id, _ = await engine.start_run({"a": []})
     executor = await engine.add_executor()
     (job,) = await engine.claim(executor)
-    await engine.finish(executor, job, FAILED)
+    failing = FailingLine(41, "error: the roof leaks")
+    await engine.finish(executor, job, msgspec.structs.replace(FAILED, failing=failing))
     await release_jobs(engine.scheduler)
-    rows = engine.sql("select event, payload->'failed_jobs'->0->>'key' from notification where run_id = %s", run_id)
-    assert sorted(rows) == [("job.failed", "a"), ("run.failed", "a")]
+    rows = engine.sql("select event, payload->'failed_jobs'->0 from notification where run_id = %s", run_id)
+    assert [(event, told["key"], told["failing_line"], told["failing_text"]) for event, told in sorted(rows)] == [
+        ("job.failed", "a", 41, failing.text),
+        ("run.failed", "a", 41, failing.text),
+    ]
 
 
 async def finish_plan(engine: Engine, source: str) -> tuple[RunId, JobId]:

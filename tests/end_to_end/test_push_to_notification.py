@@ -82,7 +82,7 @@ def test_a_failure_skips_what_needs_it_and_tells_of_job_and_run(world: World) ->
     pipeline = world.add_pipeline(
         {
             ".howdah.yml": "on: push\njobs:\n"
-            "  test: {run: 'echo broken; exit 7'}\n  deploy: {needs: [test], run: 'echo never'}\n"
+            "  test: {run: 'echo see; echo broken >&2; exit 7'}\n  deploy: {needs: [test], run: 'echo never'}\n"
         }
     )
     world.add_channel(pipeline.name, "run.failed", "job.failed")
@@ -90,8 +90,12 @@ def test_a_failure_skips_what_needs_it_and_tells_of_job_and_run(world: World) ->
     assert (run["state"], run["reason"]) == ("failed", "failed: test")
     jobs = pipeline.jobs(run["run_id"])
     assert (jobs["test"]["exit_code"], jobs["deploy"]["state"]) == (7, "skipped")
-    told = {json.loads(world.await_notification().body)["type"] for _ in range(2)}
-    assert told == {"job.failed", "run.failed"}
+    assert (jobs["test"]["failing_line"], jobs["test"]["failing_text"]) == (1, "broken")
+    told = [json.loads(world.await_notification().body) for _ in range(2)]
+    assert {message["type"] for message in told} == {"job.failed", "run.failed"}
+    for message in told:
+        assert message["data"]["failed_jobs"][0]["failing_text"] == "broken"
+        assert message["data"]["urls"]["failing_line"].endswith(f"/jobs/{jobs['test']['job_id']}#L2")
 
 
 def test_each_push_is_built_at_its_own_commit(world: World) -> None:

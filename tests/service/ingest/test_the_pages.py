@@ -4,7 +4,9 @@ import re
 from uuid import UUID
 
 import httpx
+import msgspec
 
+from services.executor.finish_jobs import FailingLine
 from services.ingest.seal_session import COOKIE_NAME, Session, begin_session, seal_session
 from shared.ids import TokenId
 from shared.sealing import Sealer, parse_keys
@@ -99,6 +101,22 @@ async def test_a_job_shows_its_steps_and_leads_to_its_log(door: Door, engine: En
     assert "install" in text
     assert "unit tests" in text
     assert f"/api/v1/stream/logs/{scribe.job.job_id}?spans=true" in text
+
+
+async def test_a_failed_job_is_shown_with_the_line_that_tells_why(door: Door, engine: Engine) -> None:
+    scribe = await start_scribe(engine)
+    job_id, run_id = scribe.job.job_id, run_of(engine, scribe.job.job_id)
+    failing = FailingLine(41, f"error: {EVIL}")
+    await engine.finish(scribe.executor_id, scribe.job, msgspec.structs.replace(FAILED, failing=failing))
+    text = await Browser(door, "viewer").get(f"/runs/{run_id}")
+    assert f'href="/jobs/{job_id}#L42"' in text
+    assert "error: &lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "<script>alert" not in text
+    (plan, job) = (await door.get(f"/api/v1/runs/{run_id}/jobs", role="viewer")).json()["jobs"]
+    assert (plan["failing_line"], plan["failing_text"]) == (None, None)
+    assert (job["failing_line"], job["failing_text"]) == (41, failing.text)
+    (attempt,) = (await door.get(f"/api/v1/jobs/{job_id}", role="viewer")).json()["attempts"]
+    assert (attempt["failing_line"], attempt["failing_text"]) == (41, failing.text)
 
 
 async def test_what_others_wrote_is_text_on_every_page(door: Door, engine: Engine) -> None:
