@@ -57,9 +57,9 @@ from services.ingest.report_health import report_health, report_readiness
 from services.ingest.report_jobs import report_jobs
 from services.ingest.report_metrics import report_metrics
 from services.ingest.resources import Resources, keep_in_state, provide_resources
-from services.ingest.set_headers import add_constant_headers
 from services.ingest.search_job_log import search_job_log
 from services.ingest.search_logs import show_found_logs
+from services.ingest.set_headers import add_constant_headers
 from services.ingest.show_docs import show_docs, show_docs_file
 from services.ingest.show_job_pages import show_jobs_page
 from services.ingest.show_job_types import show_job_type, show_job_types

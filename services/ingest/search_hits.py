@@ -120,7 +120,13 @@ class LogSearch:
         data = await self._read(keys)
         is_start = self._start is not None and key_of(group[0]) == _key_at(self._start)
         end = self._start.line_index if self._start is not None and is_start else None
-        return await self._desk.work(partial(self._matcher.match, group, data, most=most, end=end))
+        matches = await self._desk.work(partial(self._matcher.match, group, data, most=most, end=end))
+        if lacking := self._matcher.take_lacking():
+            # Seldom: a line was found whose end is in a block that has none of the words.
+            beside = {(block.job_id, block.epoch, block.last_seq + 1): block for block in group}
+            data |= await self._read({key: beside[key] for key in lacking})
+            matches = await self._desk.work(partial(self._matcher.match, group, data, most=most, end=end))
+        return matches
 
     async def _read(self, keys: dict[BlockKey, ListedBlock]) -> dict[BlockKey, bytes]:
         rows = await query(

@@ -17,6 +17,7 @@ from services.ingest.search_text import (
     LineClock,
     NumberedText,
     find_lines,
+    open_lines,
     read_text,
 )
 from shared.errors import DamagedBlockError
@@ -64,10 +65,18 @@ class BlockMatcher:
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
         self._heads: dict[BlockKey, tuple[StoredChunk, ...]] = {}
+        # Blocks that have to be seen before it is sure what was found: lines go on in them.
+        self.lacking: set[BlockKey] = set()
 
     def knows_head(self, key: BlockKey) -> bool:
         """Whether it has seen the block of this job, attempt and first chunk."""
         return key in self._heads
+
+    def take_lacking(self) -> set[BlockKey]:
+        """Return the blocks that are `lacking`; they are taken for lost, unless the next call brings them."""
+        taken, self.lacking = self.lacking, set()
+        self._heads.update(dict.fromkeys(taken, ()))
+        return taken
 
     def match(
         self, blocks: Sequence[ListedBlock], data: dict[BlockKey, bytes], *, most: int, end: int | None
@@ -83,7 +92,7 @@ class BlockMatcher:
             except DamagedBlockError:
                 logger.exception("a block of a log cannot be searched", extra={"job_id": str(key[0])})
                 continue
-            if key not in self._heads:
+            if not self._heads.get(key):
                 self._heads[key] = head_of(block)
         found: list[Match] = []
         for place, listed in enumerate(blocks):
@@ -97,7 +106,9 @@ class BlockMatcher:
 
     def _match_one(self, listed: ListedBlock, block: OpenBlock, end: int | None) -> Iterator[Match]:
         wanted, clock = self._wanted, LineClock(block)
-        text = read_text(block, self._heads.get((listed.job_id, listed.epoch, listed.last_seq + 1), ()))
+        following = (listed.job_id, listed.epoch, listed.last_seq + 1)
+        text = read_text(block, self._heads.get(following, ()))
+        unsure = frozenset() if following in self._heads else open_lines(block)
 
         def accepts(number: int, line: str) -> bool:
             if wanted.least_level and find_level(line) < wanted.least_level:
@@ -111,6 +122,8 @@ class BlockMatcher:
         for line in find_lines(text, wanted.query, end=end, accepts=accepts):
             if wanted.context and not lines:
                 lines = text.lines()
+            if line.number in unsure:
+                self.lacking.add(following)
             yield Match(
                 block=listed,
                 index=line.index,

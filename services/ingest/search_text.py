@@ -23,6 +23,7 @@ LONG_LINE_BYTES: Final = 64 * 1024
 # The number of a piece of a line that began in an earlier block.
 UNKNOWN: Final = -1
 
+_STREAMS: Final = 3
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -56,9 +57,27 @@ class FoundLine(msgspec.Struct, frozen=True):
     text: str
 
 
-def is_open(block: OpenBlock) -> bool:
-    """Whether a line may go on in the next block."""
-    return not _is_plain(block) or not block.data.endswith(b"\n")
+def open_lines(block: OpenBlock) -> frozenset[int]:
+    """Return the numbers of the lines that begin in a block, and may go on in the next one."""
+    found: set[int] = set()
+    ended: set[int] = set()
+    # Streams whose line is open, and began before the chunks that have been looked at.
+    begun_before: set[int] = set()
+    position = len(block.data)
+    for place in reversed(range(len(block.lengths))):
+        stream, count = block.streams[place], block.line_counts[place]
+        if block.steps[place] != block.steps[-1] or len(ended) == _STREAMS:
+            break
+        if stream not in ended:
+            if stream not in begun_before and block.data[position - 1] == 0x0A:
+                ended.add(stream)
+            elif count:
+                found.add(block.first_lines[place] + count - 1)
+                ended.add(stream)
+            else:
+                begun_before.add(stream)
+        position -= block.lengths[place]
+    return frozenset(found)
 
 
 def read_text(block: OpenBlock, after: Sequence[StoredChunk] = ()) -> NumberedText:
