@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from hypothesis import strategies as st
@@ -10,9 +10,16 @@ from hypothesis import strategies as st
 from shared.ids import JobId, new_id
 from shared.logs.pack_block import decode_block
 from shared.logs.stored_chunk import StoredChunk
-from tests.engine import Engine
 
 START: Final = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
+
+
+class RunsSql(Protocol):
+    """What runs a statement as superuser: an `Engine`, a `Cluster`."""
+
+    def sql(self, statement: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """Return the statement's rows."""
+
 
 # Step, stream, bytes: what one read of a pipe gives.
 Piece = tuple[int, int, bytes]
@@ -96,7 +103,7 @@ class StoredLog(msgspec.Struct, frozen=True):
 
 
 def add_log(
-    engine: Engine,
+    database: RunsSql,
     chunks: Sequence[StoredChunk],
     *,
     job_id: JobId | None = None,
@@ -105,16 +112,16 @@ def add_log(
 ) -> StoredLog:
     """Give a job an attempt with these chunks; without one, a job on its own that has succeeded."""
     if job_id is None:
-        ((new_job_id,),) = engine.sql("""select job_id from insert_jobs('[{"type": "email"}]', 'test')""")
+        ((new_job_id,),) = database.sql("""select job_id from insert_jobs('[{"type": "email"}]', 'test')""")
         job_id = JobId(new_job_id)
-        engine.sql(
+        database.sql(
             "update job set state = 'succeeded', finished_at = %s, claim_epoch = 1 where id = %s",
             ended or started,
             job_id,
         )
-    engine.sql("select make_log_partitions(0, %s)", started)
+    database.sql("select make_log_partitions(0, %s)", started)
     log = StoredLog(job_id, 1, started.astimezone(UTC).date())
-    engine.sql(
+    database.sql(
         """
         insert into attempt (
             job_id, epoch, executor_id, started_at, ended_at, outcome, log_day, last_seq, log_state, log_bytes,
@@ -136,7 +143,7 @@ def add_log(
         sum(len(chunk.line_offsets_ms) for chunk in chunks),
     )
     for chunk in chunks:
-        engine.sql(
+        database.sql(
             """
             insert into log_chunk (
                 day, job_id, epoch, seq, step, stream, first_line, continues, line_offsets_ms, recorded_at, data
@@ -150,10 +157,10 @@ def add_log(
     return log
 
 
-def read_log(engine: Engine, log: StoredLog) -> list[StoredChunk]:
+def read_log(database: RunsSql, log: StoredLog) -> list[StoredChunk]:
     """Read a log as it stands: in blocks up to `packed_seq`, in rows beyond it, all at one time."""
     chunks: list[StoredChunk] = []
-    for is_block, data, row in engine.sql(
+    for is_block, data, row in database.sql(
         """
         select true, b.data, null::jsonb
         from attempt a
