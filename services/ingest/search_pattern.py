@@ -14,7 +14,7 @@ from services.ingest.problem_details import Problem, bad_field
 MOST_PATTERN: Final = 1000
 # Where the automaton would take more memory, its states are followed one by one: that takes time by their number.
 _MOST_MEMORY: Final = 4 * 1024 * 1024
-_MOST_PROGRAM: Final = 2000
+_MOST_PROGRAM: Final = 5000
 _MOST_MATCHES: Final = 100
 # What means the beginning or the end of all that is searched, or any byte, cannot be looked for in many lines at once.
 _NOT_BY_LINES: Final = re.compile(r"\\[AzC]|\(\?[a-zA-Z]*-")
