@@ -30,7 +30,7 @@ export class Banner {
   }
 
   showAttempts({ attempt, attempts }) {
-    this.attempts.closest("label").hidden = attempts.length < 2;
+    this.attempts.hidden = attempts.length < 2;
     this.attempts.replaceChildren(...attempts.map((epoch) => new Option(`attempt ${epoch}`, epoch, false, epoch === attempt)));
   }
 

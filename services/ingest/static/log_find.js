@@ -73,7 +73,7 @@ export class Finder {
     // From where the reader is: what stands before it is counted on the way.
     const from = this.firstInView();
     do await this.fetchMore();
-    while (this.asked === asked && this.next !== null && this.hits.at(-1).number < from);
+    while (this.asked === asked && this.next !== null && (this.hits.at(-1)?.number ?? -1) < from);
     if (this.asked !== asked || !this.hits.length) return;
     const nearest = this.hits.findIndex((hit) => hit.number >= from);
     this.go(nearest < 0 ? 0 : nearest);

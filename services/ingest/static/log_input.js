@@ -7,7 +7,8 @@ export function listenToReader(viewer) {
   box.addEventListener("keydown", (pressed) => {
     if (pressed.ctrlKey || pressed.metaKey || pressed.altKey || !list.press(pressed.key)) return;
     pressed.preventDefault();
-    if (pressed.key === "End" && !viewer.final) follower.goToEnd();
+    // The end of what is still to come, or to be chosen.
+    if (pressed.key === "End" && (!viewer.final || viewer.levels.rows)) follower.goToEnd();
   });
 
   document.addEventListener("keydown", (pressed) => {

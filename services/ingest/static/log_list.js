@@ -16,6 +16,7 @@ export class RowList {
     this.shown = shown;
     this.count = 0;
     this.rowHeight = 20;
+    this.nudge = 0;           // pixels that the scroll bar is too coarse for
     this.ownTop = 0;          // where the list itself has scrolled to, or was told of
     this.drawn = new Map();   // row -> element
     this.spacer = element("log-spacer");
@@ -24,7 +25,10 @@ export class RowList {
     this.pane.append(this.strip);
     this.spacer.append(this.pane);
     box.append(this.spacer);
-    box.addEventListener("scroll", () => this.soon(), { passive: true });
+    box.addEventListener("scroll", () => {
+      if (box.scrollTop !== this.ownTop) this.nudge = 0;
+      this.soon();
+    }, { passive: true });
     box.addEventListener("wheel", (turned) => this.turn(turned), { passive: false });
     // The browser moves the pane itself when something below its edge gets the focus.
     this.pane.addEventListener("scroll", () => {
@@ -109,7 +113,7 @@ export class RowList {
     this.drawRows(first, last);
     const held = this.drawn.get(anchor);
     const top = held ? share * view - held.offsetTop - (at - anchor) * held.offsetHeight : 0;
-    this.strip.style.transform = `translateY(${Math.round(top)}px)`;
+    this.strip.style.transform = `translateY(${Math.round(top + this.nudge)}px)`;
     this.shown(first, last);
     this.learn(first, last);
     this.ownTop = Math.min(this.ownTop, this.way);
@@ -159,18 +163,20 @@ export class RowList {
 
   // Scroll so that a row's upper edge is `y` pixels below the view's. Rows on the way there are guessed, then known.
   place(row, y) {
+    this.nudge = 0;
     for (let round = 0; round < 4; round += 1) {
       const here = this.drawn.get(row);
-      const now = here
-        ? this.yOf(here)
-        : row * this.meanHeight - this.share * this.rowsWay;
-      const off = now - y;
-      if (here && Math.abs(off) < 2) return;
+      const off = (here ? this.yOf(here) : row * this.meanHeight - this.share * this.rowsWay) - y;
+      if (here && Math.abs(off) < 1) break;
       const before = this.box.scrollTop;
       this.scrollTo(before + (off * this.way) / this.rowsWay);
       this.render();
-      if (here && this.box.scrollTop === before) return;   // the end of the way
+      if (here && this.box.scrollTop === before) break;
     }
+    const off = this.drawn.has(row) ? this.yOf(this.drawn.get(row)) - y : 0;
+    if (!off || Math.abs(off) > 3 || this.atEnd || !this.box.scrollTop) return;
+    this.nudge = -off;
+    this.render();
   }
 
   // Bring a row into view; where it is already, nothing moves.
@@ -188,6 +194,7 @@ export class RowList {
   }
 
   scrollTo(top) {
+    this.nudge = 0;
     this.box.scrollTop = top;
     this.ownTop = this.box.scrollTop;
   }

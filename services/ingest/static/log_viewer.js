@@ -45,7 +45,7 @@ export class LogViewer {
     });
     this.levels = new LevelFilter(root.querySelector("[name=level]"), {
       fetchLines: (level, from, to, signal) => this.api.markedLines(this.attempt, level, from, to, signal),
-      changed: () => this.refreshRows(),
+      changed: () => this.refreshRows({ toEnd: this.follower.on }),
       failed: (error) => this.complain(error),
     });
     this.finder = new Finder(root.querySelector("form.log-find"), {

@@ -51,8 +51,7 @@ PUBLIC = {
     "GET /openapi.json",
     "GET /openapi.json/openapi.json",
     "GET /openapi.json/{path}",
-    "GET /static/{file_path}",
-    "HEAD /static/{file_path}",
+    "GET /static/{release}/{name}",
 }
 
 EXPECTED = {
