@@ -26,7 +26,7 @@ class Ears:
     """Takes events from an open stream, one by one."""
 
     def __init__(self, response: httpx.Response) -> None:
-        self._lines = response.aiter_lines()
+        self._lines = _lines(response)
         self.last_id: str | None = None
 
     async def next(self) -> Heard | None:
@@ -54,6 +54,15 @@ class Ears:
         while (heard := await self.next()) is not None:
             found.append(heard)
         return found
+
+
+async def _lines(response: httpx.Response) -> AsyncIterator[str]:
+    """Yield lines as event streams have them: httpx would end some at separators that are text here."""
+    rest = b""
+    async for data in response.aiter_bytes():
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            yield line.decode()
 
 
 @asynccontextmanager
