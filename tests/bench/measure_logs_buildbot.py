@@ -8,7 +8,7 @@ import psycopg
 
 from tests.bench.make_origin import Origin, make_origin
 from tests.bench.measure_log_delivery import follow_times
-from tests.bench.measure_logs_burst import await_end
+from tests.bench.measure_logs_burst import await_end, await_packed
 from tests.bench.open_bench import Bench, BenchError
 from tests.bench.outcome import Line, Outcome, at_least, compare, summarize
 from tests.bench.peers.install_peers import PeerMissingError
@@ -19,7 +19,7 @@ from tests.bench.start_run import start_run
 from tests.bench.write_pipeline import Program, write_pipeline
 
 _LINES: Final = 200_000
-_ROUNDS: Final = 5
+_ROUNDS: Final = 4
 _PRINTS: Final = 60
 _BURST: Final = Program("print_burst.py", (str(_LINES),))
 _TRICKLE: Final = Program("print_times.py", (str(_PRINTS),))
@@ -90,6 +90,7 @@ def _burst_here(bench: Bench, origin: Origin, digest: bytes, listener: psycopg.C
     first, _, rest = read_raw_log(bench, job_id).partition(b"\n")
     if hashlib.sha256(rest).digest() != digest:
         raise BenchError(f"the log of job {job_id} is not what was printed")
+    await_packed(bench, job_id)
     return ended - run.triggered_at, ended - int(first) / 1e9
 
 
@@ -98,7 +99,7 @@ def _burst_there(buildbot: Buildbot, digest: bytes) -> tuple[float, float]:
     began = time.time()
     buildbot.force("burst")
     stored = buildbot.await_log(newest)
-    buildbot.await_idle()
+    buildbot.await_rest(stored.log_id)
     lines = buildbot.read_lines(stored.log_id, 0)
     said = [line for line in lines if line.startswith("o")]
     if hashlib.sha256("".join(f"{line[1:]}\n" for line in said[1:]).encode()).digest() != digest:

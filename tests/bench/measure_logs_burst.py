@@ -91,7 +91,7 @@ def print_burst(bench: Bench, origin: Origin, body: bytes, listener: psycopg.Con
     first, _, rest = log.partition(b"\n")
     if hashlib.sha256(rest).digest() != hashlib.sha256(body).digest():
         raise BenchError(f"the log of job {job_id} is not what was printed: {len(rest)} bytes of {len(body)}")
-    packed = _await_packed(bench, job_id)
+    packed = await_packed(bench, job_id)
     return Burst(ended - int(first) / 1e9, max(0.0, packed - ended))
 
 
@@ -109,7 +109,7 @@ def await_end(job_id: str, listener: psycopg.Connection) -> float:
     raise BenchError(f"the job that prints has not ended within {_PATIENCE_SECONDS:.0f} s")
 
 
-def _await_packed(bench: Bench, job_id: str) -> float:
+def await_packed(bench: Bench, job_id: str) -> float:
     """Return when the log was seen to be packed (Unix seconds): until then the scheduler works on it."""
     bench.await_sql(
         "select log_state in ('packed', 'compact') from attempt where job_id = %s", job_id, every=_LOOK_SECONDS

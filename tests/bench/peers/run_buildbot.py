@@ -21,6 +21,7 @@ BUILDBOT_VERSION: Final = "4.3.0"
 _DATABASE: Final = "bench_buildbot"
 _PATIENCE_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.01
+_REST_SECONDS: Final = 1.0
 
 
 class StoredLog(msgspec.Struct, frozen=True):
@@ -80,13 +81,22 @@ class Buildbot:
         (chunk,) = json.loads(self.ask("GET", f"/api/v2/logs/{log}/contents?offset={first}"))["logchunks"]
         return str(chunk["content"]).splitlines()
 
-    def await_idle(self) -> None:
-        """Return once no build runs. Raises `BenchError`."""
+    def await_rest(self, log: int) -> None:
+        """Return once no build runs and the log's chunks change no more: it regroups them after the end.
+
+        Raises `BenchError`.
+        """
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while self._sql("select count(*) from builds where complete_at is null")[0][0]:
+        before: list[tuple[Any, ...]] = []
+        while True:
             if time.monotonic() > deadline:
-                raise BenchError("Buildbot's build does not end")
-            time.sleep(_LOOK_SECONDS)
+                raise BenchError("Buildbot does not come to rest")
+            time.sleep(_REST_SECONDS)
+            running = self._sql("select count(*) from builds where complete_at is null")[0][0]
+            chunks = self._sql("select first_line, last_line, length(content) from logchunks where logid = %s", log)
+            if not running and sorted(chunks) == before:
+                return
+            before = sorted(chunks)
 
     @contextmanager
     def listen(self) -> Iterator[Iterator[dict[str, Any]]]:
