@@ -61,21 +61,17 @@ def open_lines(block: OpenBlock) -> frozenset[int]:
     """Return the numbers of the lines that begin in a block, and may go on in the next one."""
     found: set[int] = set()
     ended: set[int] = set()
-    # Streams whose line is open, and began before the chunks that have been looked at.
-    begun_before: set[int] = set()
     position = len(block.data)
     for place in reversed(range(len(block.lengths))):
         stream, count = block.streams[place], block.line_counts[place]
         if block.steps[place] != block.steps[-1] or len(ended) == _STREAMS:
             break
         if stream not in ended:
-            if stream not in begun_before and block.data[position - 1] == 0x0A:
+            if block.data[position - 1] == 0x0A:
                 ended.add(stream)
             elif count:
                 found.add(block.first_lines[place] + count - 1)
                 ended.add(stream)
-            else:
-                begun_before.add(stream)
         position -= block.lengths[place]
     return frozenset(found)
 
