@@ -69,6 +69,7 @@ from services.ingest.show_openapi import PublishedJobsPlugin, openapi_router
 from services.ingest.show_outline import show_log_outline
 from services.ingest.show_pages import show_job_page, show_run_page, show_runs_page
 from services.ingest.show_runs import show_numbered_run, show_run, show_run_notifications, show_runs
+from services.ingest.show_search_page import show_search_page
 from services.ingest.show_static import show_static_file
 from services.ingest.sign_in import lead_to_sign_in, show_home, show_sign_in, sign_in, sign_out
 from services.ingest.start_run import start_run
@@ -152,6 +153,7 @@ _PAGES: Final[list[ControllerRouterHandler]] = [
     press_cancel_run,
     press_rerun,
     show_jobs_page,
+    show_search_page,
     press_cancel_job,
     press_redrive_job,
     press_discard_job,

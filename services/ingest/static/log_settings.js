@@ -54,12 +54,14 @@ export function rememberFolds(job, attempt) {
     // Not what this page has written: as if nothing were.
   }
   const set = folds.set.bind(folds);
-  let saving = null;
+  let saving = false;
   folds.set = (id, open) => {
-    saving ??= setTimeout(() => {
-      saving = null;
+    // Once for all that are folded together.
+    if (!saving) queueMicrotask(() => {
+      saving = false;
       write(sessionStorage, key, JSON.stringify([...folds].slice(-MOST_FOLDS)));
-    }, 100);
+    });
+    saving = true;
     return set(id, open);
   };
   return folds;

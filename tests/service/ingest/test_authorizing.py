@@ -116,6 +116,7 @@ EXPECTED = {
     "POST /runs/{run}/rerun": "page developer",
     "POST /jobs/{job}/cancel": "page developer",
     "GET /jobs": "page viewer",
+    "GET /search": "page viewer",
     "POST /jobs/{job}/redrive": "page developer",
     "POST /jobs/{job}/discard": "page developer",
     "POST /dead-letters/redrive": "page developer",
