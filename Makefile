@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed
 export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up dev test check format bench chaos fuzz migrate migrate-down migrate-create generate lock compose-env containers clean
+.PHONY: help setup demo up dev test check format bench browser chaos fuzz migrate migrate-down migrate-create generate lock compose-env containers clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
@@ -55,6 +55,9 @@ fuzz: setup ## Throw thousands of requests at the API, and hold the answers agai
 
 chaos: setup ## The tests that kill processes
 	@$(BIN)/python -m pytest tests/chaos $(ARGS)
+
+browser: setup ## The pages before a real browser: `chromium`, or what HOWDAH_TEST_CHROMIUM names
+	@$(BIN)/python -m pytest tests/browser $(ARGS)
 
 generate: setup ## Generate the query packages from sql/
 	@$(BIN)/python -m sql.codegen
