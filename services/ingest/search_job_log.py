@@ -13,7 +13,7 @@ from litestar import get
 from litestar.params import QueryParameter
 
 from services.ingest.authenticate import require_viewer
-from services.ingest.find_attempt import AttemptParameter, find_attempt
+from services.ingest.find_attempt import AttemptParameter, find_attempt, find_kept_log
 from services.ingest.join_lines import JoinedLines, LineJoiner
 from services.ingest.problem_details import problem_responses
 from services.ingest.read_chunks import read_page
@@ -57,7 +57,8 @@ class LogHit(msgspec.Struct, frozen=True):
 class LogHits(msgspec.Struct, frozen=True):
     """Lines in the order of their numbers. `next_after` is the `after_line` to go on with; null: that was all."""
 
-    attempt: int
+    # Null: there is none yet.
+    attempt: int | None
     total_lines: int
     # Whether the attempt is over, so that no line will be added.
     ended: bool
@@ -69,7 +70,7 @@ class LogHits(msgspec.Struct, frozen=True):
     "/jobs/{job:str}/log/search",
     guards=[require_viewer],
     tags=["jobs"],
-    responses=problem_responses(401, 403, 404, 422, 503),
+    responses=problem_responses(401, 403, 404, 410, 422, 503),
 )
 async def search_job_log(
     *,
@@ -97,9 +98,12 @@ async def search_job_log(
     An answer may hold fewer lines than `limit`, or none, although `next_after` leads on: a look has its bounds.
     """
     pattern = read_pattern(q, regex=regex, case=case)
-    chosen = await find_attempt(resources.pool, job, attempt)
+    chosen = await find_kept_log(resources.pool, job, attempt)
     if chosen is None:
-        return LogHits(0, 0, ended=False, hits=[], next_after=None)
+        empty = await find_attempt(resources.pool, job, attempt)
+        if empty is None:
+            return LogHits(None, 0, ended=False, hits=[], next_after=None)
+        return LogHits(empty.epoch, 0, ended=empty.ended, hits=[], next_after=None)
     search = _Search(pattern, -1 if after_line is None else after_line, limit)
     async with resources.search_desk.admit():
         next_after = await _run(resources, job, chosen, search)

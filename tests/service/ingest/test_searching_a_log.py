@@ -162,6 +162,9 @@ async def test_a_log_that_is_not_there_is_told_from_one_that_is_empty(door: Door
     async with door.client("viewer") as client:
         assert (await client.get(path_of(scribe), params={"q": "a", "attempt": "7"})).status_code == 404
     assert (await door.get(f"{path_of(scribe)}?q=a", role=None)).status_code == 401
+    await scribe.write(b"abc\n")
+    engine.sql("delete from log_chunk")
+    assert (await door.get(f"{path_of(scribe)}?q=a")).status_code == 410
 
 
 async def test_each_attempt_is_searched_by_itself(door: Door, engine: Engine) -> None:
