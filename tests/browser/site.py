@@ -136,6 +136,12 @@ class LogPage:
             arg=[row.element_handle(), self.box.element_handle()],
         )
 
+    def top_of(self, row: Locator) -> float:
+        """Return where a row's upper edge is, in points from the screen's."""
+        shape = row.bounding_box()
+        assert shape is not None
+        return shape["y"]
+
     def settle(self) -> None:
         """Let the browser draw what it has to draw."""
         self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")

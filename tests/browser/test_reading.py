@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Desk
@@ -120,12 +121,13 @@ def test_folding_keeps_the_head_in_place_and_is_remembered(desk: Desk, site: Sit
     expect(log.line(ERROR_LINE)).to_be_visible()
     log.press("Home")
     head = log.head("install")
-    before = head.bounding_box()
+    before = log.top_of(head)
     head.click()
     expect(head).to_have_attribute("aria-expanded", "true")
-    assert head.bounding_box() == before
+    assert log.top_of(head) == pytest.approx(before, abs=1)
     expect(log.line(1)).to_contain_text("line 0 of")
     log.page.reload()
+    expect(log.line(ERROR_LINE)).to_be_visible()
     log.press("Home")
     expect(head).to_have_attribute("aria-expanded", "true")
     head.focus()
@@ -188,3 +190,19 @@ def test_what_is_copied_has_its_line_breaks_and_no_numbers(desk: Desk, site: Sit
         }"""
     )
     assert page.evaluate("navigator.clipboard.readText()") == wanted
+
+
+def test_a_log_that_retention_removed_is_said_to_be_gone(desk: Desk, site: Site) -> None:
+    pipeline, run_id = site.run({".howdah.yml": "on: push\njobs: {old: {run: 'echo it was here'}}\n"}, "old")
+    pipeline.await_end(run_id)
+    job_id = pipeline.job(run_id, "old")["id"]
+    site.await_packed(job_id)
+    site.cluster.sql("delete from log_chunk where job_id = %s", job_id)
+    site.cluster.sql("delete from log_block where job_id = %s", job_id)
+    page = desk.page()
+    page.goto(f"{site.url}/jobs/{job_id}")
+    expect(page.locator(".log-status")).to_contain_text("it has been removed")
+    expect(page.locator(".log-line")).to_have_count(0)
+    # The browser itself notes what was answered.
+    assert all("410" in complaint for complaint in desk.complaints)
+    desk.complaints.clear()

@@ -46,6 +46,7 @@ export class LevelFilter {
   want(row, total) {
     if (this.controller || row + AHEAD < this.chosen.count || this.from >= total || this.chosen.count >= MOST) return;
     const wait = this.lookAt - performance.now();
+    if (wait === Infinity) return;
     if (wait > 0) this.timer ??= setTimeout(() => { this.timer = null; this.changed(); }, wait);
     else this.load(total);
   }
@@ -65,7 +66,7 @@ export class LevelFilter {
       this.failed(null);
     } catch (error) {
       if (controller.signal.aborted) return;
-      this.lookAt = performance.now() + 2 * PAUSE_MILLISECONDS;
+      this.lookAt = error.status < 500 ? Infinity : performance.now() + 2 * PAUSE_MILLISECONDS;
       this.failed(error);
     }
     this.controller = null;

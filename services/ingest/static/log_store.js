@@ -66,7 +66,7 @@ export class LineStore {
   begin() {
     const now = performance.now();
     const next = [...this.wanted].find((index) => !this.loading.has(index));
-    if (next === undefined || this.timer) return;
+    if (next === undefined || this.timer || this.retryAt === Infinity) return;
     const wait = Math.max(this.retryAt, (this.begunAt ?? -Infinity) + PAUSE_MILLISECONDS) - now;
     if (wait > 0) {
       this.timer = setTimeout(() => { this.timer = null; this.begin(); }, wait);
@@ -88,7 +88,8 @@ export class LineStore {
       this.failed(null);
     } catch (error) {
       if (controller.signal.aborted) return;
-      this.retryAt = performance.now() + RETRY_MILLISECONDS;
+      // What was refused will be refused again.
+      this.retryAt = error.status < 500 ? Infinity : performance.now() + RETRY_MILLISECONDS;
       this.failed(error);
     } finally {
       if (this.loading.get(index) === controller) this.loading.delete(index);
@@ -139,6 +140,7 @@ export class LineStore {
     for (const controller of this.loading.values()) controller.abort();
     clearTimeout(this.timer);
     this.timer = null;
+    this.retryAt = 0;
     this.loading.clear();
     this.pages.clear();
   }

@@ -76,6 +76,7 @@ export class LogViewer {
   // Nothing of another attempt is left.
   reset() {
     this.outline = NOTHING;
+    this.removed = false;
     this.patience = PACKED_MILLISECONDS;
     this.opened = new Map();
     this.starts = new Map();
@@ -97,7 +98,7 @@ export class LogViewer {
     if (this.selected) this.visit(this.selected[0]);
     else if (!this.follower.on && outline.failing_line !== null) this.goTo(outline.failing_line);
     if (live) this.stream.connect();
-    else this.sayEnd();
+    else if (!this.complained) this.sayEnd();
   }
 
   get isNewest() {
@@ -105,7 +106,7 @@ export class LogViewer {
   }
 
   get total() {
-    return Math.max(this.outline.lines, this.stream.next);
+    return this.removed ? 0 : Math.max(this.outline.lines, this.stream.next);
   }
 
   async fetchOutline() {
@@ -116,7 +117,7 @@ export class LogViewer {
         return { ...NOTHING, ...outline };
       } catch (error) {
         this.complain(error);
-        if (error.status === 404 || error.status === 422) return NOTHING;
+        if (error.status < 500) return NOTHING;
         await new Promise((resolve) => { setTimeout(resolve, RETRY_MILLISECONDS); });
       }
     }
@@ -178,7 +179,7 @@ export class LogViewer {
 
   // What rows there are, anew; `where` says what stays where it is.
   refreshRows(where = {}) {
-    const sections = readSections(this.outline, this.stream.steps, this.total, this.opened);
+    const sections = this.removed ? [] : readSections(this.outline, this.stream.steps, this.total, this.opened);
     this.starts = stepStarts(sections);
     this.rows.update(sections, this.total);
     const height = this.box.clientHeight;
@@ -327,9 +328,15 @@ export class LogViewer {
   }
 
   complain(error) {
-    if (error) this.banner.say(error.status === 404 ? "the log is not there any more" : `${error.message}: trying again`);
+    if (error?.status < 500) this.banner.say(error.message);
+    else if (error) this.banner.say(`${error.message}: trying again`);
     else if (this.complained && this.stream.open) this.banner.say("live");
     else if (this.complained) this.sayEnd();
     this.complained = Boolean(error);
+    // Retention has removed the lines; what is known of the log as a whole is still there.
+    if (error?.status === 410 && !this.removed) {
+      this.removed = true;
+      this.refreshRows();
+    }
   }
 }
