@@ -59,6 +59,7 @@ async def pump_output(process: SpawnedProcess, on_output: OnOutput, grace: Grace
     """
     streams = dict(process.outputs)
     pace = ReadingPace()
+    gathered: int | None = None
     with select.epoll() as watch:
         for fd in streams:
             watch.register(fd, select.EPOLLIN)
@@ -68,15 +69,17 @@ async def pump_output(process: SpawnedProcess, on_output: OnOutput, grace: Grace
         ended = False
         while not ended or (grace is not None and grace.active):
             ready = await _wait_ready(watch)
-            counts = await _read_ready(streams, ready, watch, on_output)
+            counts = await _read_ready(streams, ready, watch, on_output, first=gathered)
             if process.pidfd in ready:
                 ended = True
                 watch.unregister(process.pidfd)
             if grace is not None and grace.fd in ready:
                 watch.unregister(grace.fd)
             seconds = pace.pause_after(sum(counts.values()), time.monotonic())
-            if seconds and not ended:
-                await _let_gather([fd for fd in counts if fd in streams], watch, seconds)
+            # While both speak, each is read at once: that tells their order as well as can be.
+            gathered = next(iter(counts)) if len(counts) == 1 else None
+            if seconds and not ended and gathered in streams:
+                await _let_gather(gathered, watch, seconds)
             else:
                 await checkpoint()  # a callback that never waits must not keep the event loop from others
         if grace is not None:
@@ -85,14 +88,12 @@ async def pump_output(process: SpawnedProcess, on_output: OnOutput, grace: Grace
         await _drain(streams, watch, on_output)
 
 
-async def _let_gather(streams: list[int], watch: select.epoll, seconds: float) -> None:
-    """Wait without looking at ``streams``, unless something else happens: the other stream's output comes after."""
-    for fd in streams:
-        watch.modify(fd, 0)
+async def _let_gather(stream: int, watch: select.epoll, seconds: float) -> None:
+    """Wait without looking at the stream, unless something else happens: the other one's output comes after its own."""
+    watch.modify(stream, 0)
     with anyio.move_on_after(seconds):
         await anyio.wait_readable(watch.fileno())
-    for fd in streams:
-        watch.modify(fd, select.EPOLLIN)
+    watch.modify(stream, select.EPOLLIN)
 
 
 async def _drain(streams: dict[int, OutputStream], watch: select.epoll, on_output: OnOutput) -> None:
@@ -116,11 +117,16 @@ async def _wait_ready(watch: select.epoll) -> set[int]:
 
 
 async def _read_ready(
-    streams: dict[int, OutputStream], ready: set[int], watch: select.epoll, on_output: OnOutput
+    streams: dict[int, OutputStream],
+    ready: set[int],
+    watch: select.epoll,
+    on_output: OnOutput,
+    *,
+    first: int | None = None,
 ) -> dict[int, int]:
     """Read once from each ready stream and hand it on; forget streams that end. Returns bytes of each."""
     counts: dict[int, int] = {}
-    for fd in [fd for fd in streams if fd in ready]:
+    for fd in sorted((fd for fd in streams if fd in ready), key=lambda fd: fd != first):
         data = os.read(fd, READ_BYTES)
         counts[fd] = len(data)
         if data:

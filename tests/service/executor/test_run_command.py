@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from services.executor import pump_output, run_command, spawn_process
+from services.executor import pace_reading, pump_output, run_command, spawn_process
 from services.executor.end_processes import end_marked
 from services.executor.find_processes import MARK_VARIABLE
 from services.executor.resolve_run_as import RunAs
@@ -190,6 +190,26 @@ async def test_nothing_is_read_while_the_output_is_being_handed_on(tmp_path: Pat
         await command.wait()
     assert sum(sizes) == size
     assert max(sizes) <= 64 * 1024
+
+
+async def test_lines_gather_until_the_other_stream_speaks_or_the_command_ends(
+    tmp_path: Path, output: RecordedOutput, go: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace_reading, "GATHER_SECONDS", 1000.0)
+    script = "echo 1; read -r < go; echo 2; echo 3; echo 4 >&2; echo 5 >&2; echo 6 >&2; echo 7"
+    async with (
+        start_command(Script(script, tmp_path / "s"), cwd=tmp_path, env=ENV, on_output=output, mark=MARK) as command,
+        anyio.create_task_group() as group,
+    ):
+        with anyio.fail_after(20):
+            group.start_soon(command.wait)
+            await output.wait_for(b"1")
+            go()
+            await output.wait_for(b"7")
+    said = [line for stream, data, _ in output.pieces for line in data.split()]
+    assert said[:3] == [b"1", b"2", b"3"]
+    assert (output.stdout, output.stderr) == (b"1\n2\n3\n7\n", b"4\n5\n6\n")
+    assert len(output.pieces) < 7
 
 
 async def test_a_chatty_command_does_not_keep_the_event_loop_from_others(tmp_path: Path) -> None:
