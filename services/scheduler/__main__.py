@@ -17,6 +17,7 @@ from services.scheduler.plan_run import plan_runs
 from services.scheduler.promote_jobs import promote_jobs
 from services.scheduler.release_jobs import release_jobs
 from services.scheduler.release_limited_jobs import release_limited_jobs
+from services.scheduler.removal_place import RemovalPlace
 from services.scheduler.remove_chunks import remove_chunks
 from services.scheduler.remove_expired import remove_expired
 from services.scheduler.remove_logs import remove_logs
@@ -60,8 +61,8 @@ async def serve(config: Config) -> None:
             "fold": (partial(fold_job_counts, pool, FoldWalk()), ()),
             "remove": (partial(remove_expired, pool, config.retention()), ()),
             "pack logs": (partial(pack_logs, pool), ("job_finished",)),
-            "remove chunks": (partial(remove_chunks, pool, config.keep_packed_chunks_seconds), ()),
-            "remove logs": (partial(remove_logs, pool), ()),
+            "remove chunks": (partial(remove_chunks, pool, config.keep_packed_chunks_seconds, RemovalPlace()), ()),
+            "remove logs": (partial(remove_logs, pool, RemovalPlace()), ()),
             "partitions": (partial(keep_partitions, pool, config.log_retention()), ()),
         }
         bells: dict[str, list[Bell]] = {}

@@ -6,7 +6,9 @@ by its parts. The fraction of a second behind a time of day is no word: nearly e
 anybody looks for one.
 
 Words are hashed into a bounded space of numbers, so that the index cannot grow with the number of ids that are ever
-printed. Two words may share a number: what the index finds is a candidate, and is read before it is shown.
+printed: those with a digit in them, of which most are printed once, share a small part of it, and the others, of which
+there are as many as languages have, the rest. Two words may share a number: what the index finds is a candidate, and is
+read before it is shown.
 """
 
 import re
@@ -15,7 +17,10 @@ from zlib import crc32
 
 WORD_BITS: Final = 22
 
-_MASK: Final = (1 << WORD_BITS) - 1
+# With 18 bits, one block in a hundred holds another word of the same number, where the log is full of ids; each more
+# bit makes a day's index larger by half.
+_NUMBERS_WITH_DIGITS: Final = 1 << 18
+_NUMBERS_OF_LETTERS: Final = (1 << WORD_BITS) - _NUMBERS_WITH_DIGITS
 _WORD: Final = re.compile(r"[^\W_]+")
 _FRACTION: Final = re.compile(r"(:[0-9]{2})[.,][0-9]+")
 # Of UTF-8: letters of ASCII in lower case; all else of ASCII that is no digit, a space; what is not of ASCII, as it is.
@@ -31,7 +36,9 @@ def split_words(text: str) -> list[str]:
 
 def number_of(word: str) -> int:
     """Return the number under which a word is indexed, from 0 to 2 ** WORD_BITS - 1."""
-    return crc32(word.encode()) & _MASK
+    if word.isalpha():
+        return _NUMBERS_WITH_DIGITS + crc32(word.encode()) % _NUMBERS_OF_LETTERS
+    return crc32(word.encode()) % _NUMBERS_WITH_DIGITS
 
 
 def number_words(text: str) -> set[int]:
@@ -40,9 +47,14 @@ def number_words(text: str) -> set[int]:
         text = _FRACTION.sub(r"\1 ", text)
     # Lone surrogates cannot come from decoding bytes; a query may hold one.
     found = set(text.encode("utf-8", "replace").translate(_LOWER_OR_SPACE).split())
+    numbers: set[int] = set()
     if not text.isascii():
         foreign = [word for word in found if not word.isascii()]
         found.difference_update(foreign)
         for word in foreign:
-            found.update(part.encode() for part in _WORD.findall(word.decode().lower()))
-    return {crc32(word) & _MASK for word in found}
+            numbers.update(map(number_of, _WORD.findall(word.decode().lower())))
+    letters = [word for word in found if word.isalpha()]
+    found.difference_update(letters)
+    numbers.update([crc32(word) % _NUMBERS_WITH_DIGITS for word in found])
+    numbers.update([_NUMBERS_WITH_DIGITS + crc32(word) % _NUMBERS_OF_LETTERS for word in letters])
+    return numbers

@@ -7,6 +7,7 @@ import pytest
 
 from services.scheduler.keep_partitions import LogDays, keep_partitions
 from services.scheduler.pack_logs import pack_logs
+from services.scheduler.removal_place import RemovalPlace
 from services.scheduler.remove_chunks import remove_chunks
 from shared.ids import new_id
 from tests.contract.own_jobs import enqueue
@@ -99,7 +100,7 @@ async def test_chunks_of_a_past_day_are_dropped_once_all_of_it_is_in_blocks(engi
     await pack_logs(engine.scheduler)
     await keep(engine)
     assert "20310309" in partitions(engine, "log_chunk")
-    while await remove_chunks(engine.scheduler, 1, now=datetime(2100, 1, 1, tzinfo=UTC)) < 1:
+    while await remove_chunks(engine.scheduler, 1, RemovalPlace(), now=datetime(2100, 1, 1, tzinfo=UTC)) < 1:
         pass
     await keep(engine)
     assert partitions(engine, "log_chunk")[0] == "20310311"

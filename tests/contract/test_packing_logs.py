@@ -7,6 +7,7 @@ import anyio
 import pytest
 
 from services.scheduler.pack_logs import pack_log, pack_logs
+from services.scheduler.removal_place import RemovalPlace
 from services.scheduler.remove_chunks import remove_chunks
 from services.scheduler.remove_logs import remove_logs
 from shared.db import in_transaction
@@ -82,7 +83,7 @@ async def test_whoever_reads_finds_the_whole_log_at_every_moment_of_packing_and_
             lambda connection: pack_log(connection, job_id=log.job_id, epoch=log.epoch, page_rows=3, page_bytes=1),
         )
         assert read_log(engine, log) == LONG
-        await remove_chunks(engine.scheduler, 900, now=later, batch=2)
+        await remove_chunks(engine.scheduler, 900, RemovalPlace(), now=later, batch=2)
         if state(engine, log)[0] == "compact":
             break
     assert states == {"open", "packed"}
@@ -242,12 +243,12 @@ async def test_chunks_stay_for_a_time_and_are_removed_little_by_little(engine: E
     log = add_log(engine, LONG)
     await pack_all(engine)
     ((packed_at,),) = engine.sql("select packed_at from attempt where job_id = %s", log.job_id)
-    await remove_chunks(engine.scheduler, 900, now=packed_at + timedelta(seconds=899))
+    await remove_chunks(engine.scheduler, 900, RemovalPlace(), now=packed_at + timedelta(seconds=899))
     assert engine.sql("select count(*) from log_chunk") == [(len(LONG),)]
     left, gone = len(LONG), (0, 0)
     while state(engine, log)[0] != "compact":
         before = engine.sql("select tx_id, row_id from log_chunk order by tx_id, row_id")
-        await remove_chunks(engine.scheduler, 900, now=packed_at + timedelta(seconds=901), batch=5)
+        await remove_chunks(engine.scheduler, 900, RemovalPlace(), now=packed_at + timedelta(seconds=901), batch=5)
         ((now_left,),) = engine.sql("select count(*) from log_chunk")
         assert left - 5 <= now_left < left
         removed = before[: left - now_left]
@@ -261,7 +262,7 @@ async def test_the_cursor_of_what_is_gone_never_falls(engine: Engine) -> None:
     add_log(engine, LONG[:3])
     engine.sql("update log_gone set tx_id = %s, row_id = 1", 2**62)
     await pack_all(engine)
-    while await remove_chunks(engine.scheduler, 1, now=START + 100 * 365 * 24 * HOUR) < 1:
+    while await remove_chunks(engine.scheduler, 1, RemovalPlace(), now=START + 100 * 365 * 24 * HOUR) < 1:
         pass
     assert engine.sql("select count(*) from log_chunk") == [(0,)]
     assert engine.sql("select tx_id, row_id from log_gone") == [(2**62, 1)]
@@ -279,10 +280,10 @@ async def test_the_log_of_a_deleted_run_goes_too_little_by_little(engine: Engine
     left = rows_of(engine, log)
     assert left > 10
     while left:
-        await remove_logs(engine.scheduler, batch=5)
+        await remove_logs(engine.scheduler, RemovalPlace(), batch=5)
         assert left - 6 <= rows_of(engine, log) < left
         left = rows_of(engine, log)
-    await remove_logs(engine.scheduler, batch=5)
+    await remove_logs(engine.scheduler, RemovalPlace(), batch=5)
     assert engine.sql("select count(*) from log_removal") == [(0,)]
     assert read_log(engine, kept) == LONG[:3]
 

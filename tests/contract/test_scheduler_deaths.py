@@ -18,6 +18,7 @@ from services.scheduler.promote_jobs import promote_jobs
 from services.scheduler.queries.rescue_jobs import watch_executors
 from services.scheduler.release_jobs import release_jobs
 from services.scheduler.release_limited_jobs import release_limited_jobs
+from services.scheduler.removal_place import RemovalPlace
 from services.scheduler.remove_chunks import remove_chunks
 from services.scheduler.remove_expired import Retention, remove_expired
 from services.scheduler.remove_logs import remove_logs
@@ -184,14 +185,14 @@ async def prepare_pack(engine: Engine) -> Duty:
 async def prepare_compaction(engine: Engine) -> Duty:
     add_log(engine, make_chunks([(0, 1, b"ERROR: it broke\n")] * 5))
     await pack_logs(engine.scheduler)
-    return partial(remove_chunks, keep_seconds=1, now=datetime(2100, 1, 1, tzinfo=UTC))
+    return partial(remove_chunks, keep_seconds=1, place=RemovalPlace(), now=datetime(2100, 1, 1, tzinfo=UTC))
 
 
 async def prepare_removal_of_logs(engine: Engine) -> Duty:
     log = add_log(engine, make_chunks([(0, 1, b"ERROR: it broke\n")] * 5))
     await pack_logs(engine.scheduler)
     engine.sql("delete from job where id = %s", log.job_id)
-    return remove_logs
+    return partial(remove_logs, place=RemovalPlace())
 
 
 def books(engine: Engine) -> dict[str, list[Any]]:

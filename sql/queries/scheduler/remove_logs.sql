@@ -1,35 +1,41 @@
--- name: RemoveLogs :one
--- Remove chunks and blocks of attempts that were deleted; an attempt of which none are left is forgotten. Locks: the rows of log_removal
--- (SKIP LOCKED), then log_gone.
--- @required
+-- name: FindLogsToRemove :many
+-- Some logs of attempts that were deleted.
+select r.job_id, r.epoch, r.day, r.retention
+from log_removal r
+order by r.job_id, r.epoch
+limit @max_logs::integer;
+
+-- name: RemoveLog :one
+-- Remove the next chunks of such a log behind one of them, and blocks of it; once none are left, it is forgotten. No row: it is, or
+-- another scheduler is at it. Locks: the row of log_removal (SKIP LOCKED), then log_gone.
 with due as materialized (
-    select r.job_id, r.epoch, r.day, r.retention
+    select r.job_id, r.epoch
     from log_removal r
-    order by r.job_id, r.epoch
-    limit @max_attempts::integer
+    where r.job_id = @job_id::uuid
+        and r.epoch = @epoch::integer
     for update skip locked
 ),
-doomed_chunk as materialized (
-    select d.job_id, d.epoch, d.day, n.seq
-    from due d
-    cross join lateral (
+bound as materialized (
+    select max(n.seq) as seq, count(*) as chunks
+    from (
         select c.seq
         from log_chunk c
-        where c.day = d.day
-            and c.job_id = d.job_id
-            and c.epoch = d.epoch
+        where c.day = @log_day::date
+            and c.job_id = @job_id::uuid
+            and c.epoch = @epoch::integer
+            and c.seq > @after_seq::bigint
         order by c.seq
         limit @max_chunks::integer
     ) n
-    limit @max_chunks::integer
 ),
-gone_chunk as (
+gone as (
     delete from log_chunk c
-    using doomed_chunk d
-    where c.day = d.day
-        and c.job_id = d.job_id
-        and c.epoch = d.epoch
-        and c.seq = d.seq
+    where c.day = @log_day::date
+        and c.job_id = @job_id::uuid
+        and c.epoch = @epoch::integer
+        and c.seq > @after_seq::bigint
+        and c.seq <= (select b.seq from bound b)
+        and exists (select 1 from due d)
     returning c.tx_id, c.row_id
 ),
 raised as (
@@ -37,66 +43,45 @@ raised as (
     set tx_id = n.tx_id, row_id = n.row_id
     from (
         select o.tx_id, o.row_id
-        from gone_chunk o
+        from gone o
         order by o.tx_id desc, o.row_id desc
         limit 1
     ) n
     where (g.tx_id, g.row_id) < (n.tx_id, n.row_id)
 ),
-doomed_block as materialized (
-    select d.job_id, d.epoch, d.day, d.retention, n.first_seq
-    from due d
-    cross join lateral (
+block_bound as materialized (
+    select max(n.first_seq) as first_seq, count(*) as blocks
+    from (
         select b.first_seq
         from log_block b
-        where b.retention = d.retention
-            and b.day = d.day
-            and b.job_id = d.job_id
-            and b.epoch = d.epoch
+        where b.retention = sqlc.narg('retention')::log_retention
+            and b.day = @log_day::date
+            and b.job_id = @job_id::uuid
+            and b.epoch = @epoch::integer
         order by b.first_seq
         limit @max_blocks::integer
     ) n
-    limit @max_blocks::integer
 ),
 gone_block as (
     delete from log_block b
-    using doomed_block d
-    where b.retention = d.retention
-        and b.day = d.day
-        and b.job_id = d.job_id
-        and b.epoch = d.epoch
-        and b.first_seq = d.first_seq
-    returning b.first_seq
+    where b.retention = sqlc.narg('retention')::log_retention
+        and b.day = @log_day::date
+        and b.job_id = @job_id::uuid
+        and b.epoch = @epoch::integer
+        and b.first_seq <= (select k.first_seq from block_bound k)
+        and exists (select 1 from due d)
 ),
 forgotten as (
     delete from log_removal r
-    using due d
-    where r.job_id = d.job_id
-        and r.epoch = d.epoch
-        and not exists (
-            select 1
-            from log_chunk c
-            where c.day = d.day
-                and c.job_id = d.job_id
-                and c.epoch = d.epoch
-                and c.seq > coalesce(
-                    (select max(o.seq) from doomed_chunk o where o.job_id = d.job_id and o.epoch = d.epoch), 0
-                )
-        )
-        and not exists (
-            select 1
-            from log_block b
-            where b.retention = d.retention
-                and b.day = d.day
-                and b.job_id = d.job_id
-                and b.epoch = d.epoch
-                and b.first_seq > coalesce(
-                    (select max(o.first_seq) from doomed_block o where o.job_id = d.job_id and o.epoch = d.epoch), 0
-                )
-        )
+    where r.job_id = @job_id::uuid
+        and r.epoch = @epoch::integer
+        and exists (select 1 from due d)
+        and (select b.chunks from bound b) < @max_chunks::integer
+        and (select k.blocks from block_bound k) < @max_blocks::integer
     returning r.job_id
 )
 select
-    (select count(*) from due d)::integer as due,
-    ((select count(*) from gone_chunk g) + (select count(*) from gone_block g))::integer as removed,
-    (select count(*) from forgotten f)::integer as forgotten;
+    (coalesce(b.seq, @after_seq::bigint))::bigint as last_seq,
+    (exists (select 1 from forgotten f))::boolean as is_forgotten
+from due d
+cross join bound b;
