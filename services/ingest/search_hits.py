@@ -65,7 +65,6 @@ class LogSearch:
         jobs: JobFilter,
         wanted: Wanted,
         place: Place | None,
-        budget_seconds: float = BUDGET_SECONDS,
     ) -> None:
         self._pool = pool
         self._desk = desk
@@ -78,7 +77,7 @@ class LogSearch:
         # Otherwise, all newer blocks that hold the words have been looked at when a block is.
         self._misses_newer = place is not None or wanted.least_level > Level.UNMARKED
         self._jobs: dict[JobId, ReadSearchedJobsRow | None] = {}
-        self._deadline = time.monotonic() + budget_seconds
+        self._deadline = time.monotonic() + BUDGET_SECONDS
         self._group = _FIRST_GROUP
 
     async def run(self, limit: int) -> Found:

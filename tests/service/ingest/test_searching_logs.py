@@ -8,14 +8,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import anyio
+import httpx
 import pytest
+from anyio import to_thread
 
+from services.ingest import search_blocks, search_hits
 from services.scheduler import cut_blocks
 from services.scheduler.pack_logs import pack_logs
 from shared.logs.split_words import split_words
+from tests.cluster import run_cluster
 from tests.database import Server
 from tests.engine import FAILED, SUCCEEDED, Engine, open_engine
-from tests.service.ingest.door import Door, open_door
+from tests.service.ingest.door import NO_TLS, Door, open_door
 from tests.service.ingest.scribe import Scribe, run_of, start_scribe, start_scribes
 
 SEARCH = "/api/v1/logs/search"
@@ -288,6 +292,22 @@ async def test_what_is_deleted_is_not_found(door: Door, engine: Engine) -> None:
     assert await find_all(door, "needle") == []
 
 
+def spread_over_days(engine: Engine, dice: random.Random) -> None:
+    """Let the logs be of days that lie weeks apart."""
+    for (job_id,) in engine.sql("select distinct job_id from log_block"):
+        days = dice.randrange(0, 60)
+        engine.sql(
+            "select make_log_block_partition(retention, day - %s) from log_block where job_id = %s", days, job_id
+        )
+        engine.sql(
+            "update log_block set day = day - %s, last_at = last_at - make_interval(days => %s) where job_id = %s",
+            days,
+            days,
+            job_id,
+        )
+        engine.sql("update attempt set log_day = log_day - %s where job_id = %s", days, job_id)
+
+
 def means(line: str, words: list[str], phrase: bool, excluded: str | None) -> bool:
     """Whether a line is meant, found out the plain way."""
     found = split_words(line)
@@ -298,11 +318,19 @@ def means(line: str, words: list[str], phrase: bool, excluded: str | None) -> bo
     return all(word in found for word in words)
 
 
+# Small looks, so that all ways to the blocks are gone, and every answer is cut short.
+SMALL_LOOKS = {"_FIRST_ROWS": 2, "_MOST_ROWS": 3, "_INDEXED_ROWS": 2}
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_a_search_finds_what_reading_every_line_finds(
     server: Server, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cut_blocks, "BLOCK_CHUNKS", 7)
+    if seed % 2:
+        monkeypatch.setattr(search_hits, "BUDGET_SECONDS", -1)
+        for name, value in SMALL_LOOKS.items():
+            monkeypatch.setattr(search_blocks, name, value)
     dice = random.Random(seed)
     vocabulary = [f"{word}{n or ''}" for word in ("alpha", "béta", "GAMMA", "delta") for n in range(4)]
     printed: list[list[str]] = []
@@ -322,6 +350,7 @@ async def test_a_search_finds_what_reading_every_line_finds(
             await finish(scribe)
             printed.append(whole[False] + whole[True])
         await pack(engine, page_rows=40)
+        spread_over_days(engine, dice)
         lines = list(itertools.chain.from_iterable(printed))
         for _ in range(40):
             words = [dice.choice(vocabulary).lower() for _ in range(dice.randrange(1, 3))]
@@ -332,6 +361,42 @@ async def test_a_search_finds_what_reading_every_line_finds(
             hits = await find_all(door, q, limit=dice.choice([1, 3, 50]))
             assert sorted(texts(hits)) == sorted(line for line in lines if means(line, words, phrase, excluded)), q
             assert len({(hit["job_id"], hit["line"]) for hit in hits}) == len(hits)
+
+
+async def test_an_answer_that_is_cut_short_says_so_and_leads_on(
+    door: Door, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in ("first", "second", "third"):
+        scribe = await start_scribe(engine, key)
+        await scribe.write(b"alpha\nbeta\nneedle\n")
+        await finish(scribe)
+    await pack(engine)
+    monkeypatch.setattr(search_hits, "BUDGET_SECONDS", -1)
+    monkeypatch.setattr(search_hits, "_FIRST_GROUP", 1)
+    page = await find(door, "alpha beta")
+    assert (page["hits"], page["cut_short"]) == ([], True)
+    assert datetime.fromisoformat(page["searched_back_to"]) < datetime.now(UTC)
+    assert page["next"] is not None
+    assert await find_all(door, "alpha beta") == []
+    assert len(await find_all(door, "needle")) == 3
+    page = await find(door, "needle", limit=1)
+    assert (len(page["hits"]), page["cut_short"]) == (1, False)
+
+
+async def test_a_line_is_found_once_a_running_scheduler_has_packed_its_log(door: Door, engine: Engine) -> None:
+    scribe = await start_scribe(engine)
+    await scribe.write(b"needle\n")
+    headers = {"authorization": f"Bearer {door.tokens['viewer']}"}
+
+    def is_found() -> bool:
+        with httpx.Client(base_url=door.url, headers=headers, trust_env=False, verify=NO_TLS) as client:
+            return bool(client.get(SEARCH, params={"q": "needle"}).json()["hits"])
+
+    with run_cluster(door.database) as cluster:
+        await to_thread.run_sync(cluster.start, "scheduler")
+        assert not await to_thread.run_sync(is_found)
+        await finish(scribe)
+        await to_thread.run_sync(cluster.wait_until, "the line is found", is_found)
 
 
 async def test_many_search_at_once_and_all_are_answered(lines_door: Door) -> None:
