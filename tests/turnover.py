@@ -7,8 +7,9 @@ import msgspec
 from psycopg.types.json import Jsonb
 
 from services.executor.finish_jobs import AttemptEnd
+from services.executor.hold_calls import HeldCall, read_claimed
 from services.executor.queries.finish_jobs import finish_jobs
-from services.executor.queries.turn_over_jobs import TurnOverJobsRow, turn_over_jobs
+from services.executor.queries.turn_over_jobs import turn_over_jobs
 from shared.db import Connection, query
 from shared.ids import ExecutorId, JobId
 from shared.queries.models import AttemptOutcome, JobState
@@ -24,7 +25,7 @@ class Claimed(msgspec.Struct, frozen=True):
     job_id: JobId
     epoch: int
     row_at: str
-    row: TurnOverJobsRow
+    row: HeldCall
 
 
 class Turned(msgspec.Struct, frozen=True):
@@ -33,6 +34,12 @@ class Turned(msgspec.Struct, frozen=True):
     done: int
     # The lane that it claimed from, or tried to.
     lane_id: int | None
+    job_type: str | None
+    queue: str | None
+    # How far that lane has been claimed now.
+    last_order: int | None
+    # In so many texts.
+    texts: int
     claimed: list[Claimed]
 
     @property
@@ -63,12 +70,13 @@ async def turn_over(
     """Finish and claim in one statement, on a connection of the pool or on the given one."""
     ended = list(done)
     marks = marks or {}
-    results = results or [None] * len(ended)
+    told = [(job, result) for job, result in zip(ended, results, strict=False) if result is not None]
     statement = partial(
         turn_over_jobs,
         done_job_ids=f"{{{','.join(str(job.job_id) for job in ended)}}}",
         done_epochs=f"{{{','.join(str(job.epoch) for job in ended)}}}",
-        done_results=msgspec.json.encode(results).decode(),
+        result_job_ids=f"{{{','.join(str(job.job_id) for job, _ in told)}}}",
+        results=msgspec.json.encode([result for _, result in told]).decode(),
         done_rows_at="{" + ",".join(f'"{job.row_at}"' for job in ended) + "}",
         executor_id=executor_id,
         mark_lane_ids=list(marks),
@@ -79,13 +87,23 @@ async def turn_over(
         slots=slots,
     )
     rows = await (statement(connection) if connection is not None else query(engine.executor, statement))
-    claimed = [
-        Claimed(row.job_id, row.epoch, row.row_at, row)
-        for row in rows
-        if row.job_id is not None and row.epoch is not None and row.row_at is not None
-    ]
-    claimed.sort(key=lambda job: (job.row.claim_order or 0, job.job_id))
-    return Turned(rows[0].done, rows[0].lane_id, claimed)
+    held_calls = [held for row in rows if row.jobs is not None for held in read_claimed(row.jobs)]
+    claimed = {held.job_id: Claimed(held.job_id, held.epoch, held.row_at, held) for held in held_calls}
+    order = "select id from job where id = any(%s) order by claim_order, id"
+    if connection is None:
+        ordered = [row[0] for row in engine.sql(order, list(claimed))]
+    else:
+        ordered = [row[0] for row in await (await connection.execute(order, [list(claimed)])).fetchall()]
+    first, texts = rows[0], sum(row.jobs is not None for row in rows)
+    return Turned(
+        first.done,
+        first.lane_id,
+        first.job_type,
+        first.queue,
+        first.last_order,
+        texts,
+        [claimed[job_id] for job_id in ordered],
+    )
 
 
 async def end_job(engine: Engine, executor: ExecutorId, job: Claimed, how: AttemptEnd) -> JobState | None:

@@ -1,23 +1,27 @@
 """A call that was submitted and has not ended."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from services.executor.handler_frames import Call, CallInterruption
 
 if TYPE_CHECKING:
     from services.executor.handler_process import HandlerProcess
+else:
+    HandlerProcess = Any
 
 
-class FlyingCall:
-    """Where a call is, and what is to become of it."""
+class FlyingCall(Struct, gc=False, eq=False):
+    """Where a call is, and what is to become of it.
 
-    __slots__ = ("call", "interrupted", "interrupted_at", "losses", "process", "seat")
+    Not looked at by the garbage collector: who takes a call away from a process must say so here.
+    """
 
-    def __init__(self, call: Call) -> None:
-        self.call = call
-        self.process: HandlerProcess | None = None
-        self.seat = -1
-        self.interrupted: CallInterruption | None = None
-        self.interrupted_at = 0.0
-        # Rises with every process that dies with it in its hands: see `sort_out`.
-        self.losses = 0
+    call: Call
+    process: "HandlerProcess | None" = None
+    seat: int = -1
+    interrupted: CallInterruption | None = None
+    interrupted_at: float = 0.0
+    # Rises with every process that dies with it in its hands: see `sort_out`.
+    losses: int = 0

@@ -49,7 +49,7 @@ class Call(Struct, frozen=True, array_like=True, gc=False):
     job_type: str
     # Raw JSON; empty is null.
     payload: bytes
-    job_id: UUID
+    id_text: str
     epoch: int
     # Of those that count; the first is 1.
     attempt: int
@@ -61,6 +61,11 @@ class Call(Struct, frozen=True, array_like=True, gc=False):
     # Raw JSON; empty is null.
     metadata: bytes = b""
     traceparent: str = ""
+
+    @property
+    def job_id(self) -> UUID:
+        """The job. Made when somebody asks."""
+        return UUID(self.id_text)
 
 
 class CallEnd(Struct, frozen=True, array_like=True, gc=False):
@@ -132,6 +137,8 @@ class NotStarted(Struct, frozen=True, array_like=True, tag=2, gc=False):
 class EndedCalls(Struct, frozen=True, array_like=True, tag=3, gc=False):
     """From a handler process: these have ended."""
 
+    # The keys of those that succeeded without a result: most, as a rule.
+    succeeded: list[int]
     ends: list[CallEnd]
 
 

@@ -10,6 +10,7 @@ from services.executor.handler_frames import (
     FRAME_BYTES,
     Call,
     CallEnd,
+    CallOutcome,
     EndedCalls,
     Progress,
     ProgressNote,
@@ -30,6 +31,7 @@ class Outbox:
         self._channel = channel
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
+        self._succeeded: list[int] = []
         self._ends: list[CallEnd] = []
         self._timer: asyncio.Handle | None = None
         self._sent_at = 0.0
@@ -37,7 +39,16 @@ class Outbox:
 
     def add_end(self, end: CallEnd) -> None:
         """Tell of an end: together with those that come in the same turn of the loop, or within some ms."""
+        if end.outcome is CallOutcome.SUCCEEDED and not end.result:
+            self.add_success(end.key)
+            return
         self._ends.append(end)
+        if self._timer is None:
+            self._timer = self._loop.call_soon(self._send_or_gather)
+
+    def add_success(self, key: int) -> None:
+        """Tell of a success without a result, in the same way."""
+        self._succeeded.append(key)
         if self._timer is None:
             self._timer = self._loop.call_soon(self._send_or_gather)
 
@@ -65,12 +76,17 @@ class Outbox:
     def _send_ends(self) -> None:
         self._timer = None
         self._sent_at = time.monotonic()
+        succeeded, self._succeeded = self._succeeded, []
         ends, self._ends = self._ends, []
         # Progress comes before the end, or not at all.
         self._send_notes()
+        if not ends:
+            self._channel.send(EndedCalls(succeeded, []))
+            return
         weights = [_END_BYTES + len(end.result) + len(end.error) for end in ends]
         for piece in cut_by_weight(ends, weights, FRAME_BYTES):
-            self._channel.send(EndedCalls(list(piece)))
+            self._channel.send(EndedCalls(succeeded, list(piece)))
+            succeeded = []
 
     def _keep_note(self, note: ProgressNote) -> None:
         if not self._notes:

@@ -19,6 +19,7 @@ from services.executor.handler_frames import (
     Call,
     CallEnd,
     CallInterruption,
+    CallOutcome,
     EndedCalls,
     FromChild,
     Progress,
@@ -50,6 +51,7 @@ class HandlerPool:
         stall_seconds: float,
         on_ends: Callable[[Sequence[CallEnd]], None],
         on_progress: Callable[[Sequence[ProgressNote]], None],
+        on_succeeded: Callable[[Sequence[int]], None] | None = None,
         entry_points: bool = True,
         env: Mapping[str, str] | None = None,
         concurrency: int = 100,
@@ -66,12 +68,14 @@ class HandlerPool:
         Each runs up to ``concurrency`` calls at a time, may take ``memory_bytes`` (resident), and sees of our
         environment only ``env``. A call that should end has ``grace_seconds`` before its process is killed; a process
         that gives no sign of life has ``stall_seconds``. ``on_ends`` hears of every end, also during `interrupt`,
-        `submit` and `aclose`; neither it nor ``on_progress`` may raise. ``spares`` processes wait to replace another,
-        and up to ``quarantines`` are kept for suspects while there are some. Processes carry ``mark``, a dot and a
-        number as their mark (see `hold_state`); ``reaper_pid`` shortens the search for what they started.
+        `submit` and `aclose`, but of those that succeeded without a result only if there is no ``on_succeeded``, which
+        hears of their keys alone; none of them nor ``on_progress`` may raise. ``spares`` processes wait to replace
+        another, and up to ``quarantines`` are kept for suspects while there are some. Processes carry ``mark``, a dot
+        and a number as their mark (see `hold_state`); ``reaper_pid`` shortens the search for what they started.
         """
         self._on_ends = on_ends
         self._on_progress = on_progress
+        self._on_succeeded = on_succeeded or self._tell_succeeded
         self._roster = ProcessRoster(
             RosterSettings(
                 process=ProcessSettings(
@@ -139,11 +143,12 @@ class HandlerPool:
 
     def submit(self, calls: Sequence[Call]) -> None:
         """Take calls; each will have exactly one end. Never waits. Raises ValueError if a key is in use."""
-        for call in calls:
-            if call.key in self._flying:
-                raise ValueError(f"there is a call with the key {call.key} already")
-            flying = self._flying[call.key] = FlyingCall(call)
-            self._waiting.append(flying)
+        flying_calls = {call.key: FlyingCall(call) for call in calls}
+        if len(flying_calls) < len(calls) or not self._flying.keys().isdisjoint(flying_calls):
+            keys = sorted(flying_calls.keys() & self._flying.keys()) or [call.key for call in calls]
+            raise ValueError(f"there is a call with the key {keys[0]} already")
+        self._flying.update(flying_calls)
+        self._waiting.extend(flying_calls.values())
         self._change()
 
     def interrupt(self, keys: Iterable[int], why: CallInterruption) -> None:
@@ -196,17 +201,16 @@ class HandlerPool:
 
     def _take_message(self, process: HandlerProcess, message: FromChild) -> None:
         match message:
-            case EndedCalls(ends=ends):
-                told = []
-                for end in ends:
-                    flying = process.take_back(end.key)
-                    if flying is not None:
-                        del self._flying[end.key]
-                        if flying.interrupted is not CallInterruption.LOST:
-                            told.append(end)
+            case EndedCalls(succeeded=succeeded, ends=ends):
                 self._roster.failures = 0
-                if told:
-                    self._on_ends(told)
+                wanted = self._let_go(process, succeeded)
+                if wanted:
+                    self._on_succeeded(wanted)
+                if ends:
+                    heard = set(self._let_go(process, [end.key for end in ends]))
+                    told = [end for end in ends if end.key in heard]
+                    if told:
+                        self._on_ends(told)
                 self._change()
             case Progress(notes=notes):
                 known = [note for note in notes if note.key in process.calls]
@@ -214,6 +218,19 @@ class HandlerPool:
                     self._on_progress(known)
             case _:
                 pass
+
+    def _let_go(self, process: HandlerProcess, keys: Sequence[int]) -> list[int]:
+        """Forget calls of a process that have ended; returns the keys of those whose end anybody wants to hear of."""
+        forget, wanted = self._flying.__delitem__, []
+        for flying in process.take_back(keys):
+            key = flying.call.key
+            forget(key)
+            if flying.interrupted is not CallInterruption.LOST:
+                wanted.append(key)
+        return wanted
+
+    def _tell_succeeded(self, keys: Sequence[int]) -> None:
+        self._on_ends([CallEnd(key, CallOutcome.SUCCEEDED) for key in keys])
 
     def _take_death(self, process: HandlerProcess, cause: Condemnation) -> None:
         policies = {entry.job_type: entry.retry for entry in self.catalog}

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -156,23 +156,28 @@ class HandlerProcess:
 
     def give(self, flying_calls: Sequence[FlyingCall]) -> None:
         """Hand calls over; there must be room."""
+        seats, marks, calls = self._seats, self._marks.seats, self.calls
         for flying in flying_calls:
-            flying.seat = self._seats.pop()
-            self._marks.seats[flying.seat] = 0.0
+            flying.seat = seat = seats.pop()
+            marks[seat] = 0.0
             flying.process = self
-            self.calls[flying.call.key] = flying
+            calls[flying.call.key] = flying
         self.given += len(flying_calls)
         weights = [_CALL_BYTES + len(flying.call.payload) + len(flying.call.metadata) for flying in flying_calls]
         for piece in cut_by_weight(flying_calls, weights, FRAME_BYTES):
             self.send(GivenCalls([flying.seat for flying in piece], [flying.call for flying in piece]))
 
-    def take_back(self, key: int) -> FlyingCall | None:
-        """Let go of a call that has ended; None when there is none of that key."""
-        flying = self.calls.pop(key, None)
-        if flying is not None:
-            self._seats.append(flying.seat)
-            flying.process = None
-        return flying
+    def take_back(self, keys: Iterable[int]) -> list[FlyingCall]:
+        """Let go of calls that have ended; returns those that there were, in the same order."""
+        calls, seats = self.calls, self._seats
+        taken = []
+        for key in keys:
+            flying = calls.pop(key, None)
+            if flying is not None:
+                seats.append(flying.seat)
+                flying.process = None
+                taken.append(flying)
+        return taken
 
     def interrupt(self, keys: Sequence[int], why: CallInterruption) -> None:
         """Have calls ended."""

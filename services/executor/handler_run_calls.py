@@ -9,9 +9,9 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import Any, Final
 
 from services.executor.handler_batches import check_outcomes, take_batch
@@ -137,6 +137,11 @@ class CallRunner:
             if not self._queue or self._channel.is_choked:
                 await self._wait()
                 continue
+            now = time.monotonic()
+            if now >= self._slice_ends:
+                await asyncio.sleep(0)
+                self._slice_ends = time.monotonic() + _SLICE_SECONDS
+                continue
             seat, call = self._queue.popleft()
             handler = self._handlers.get(call.job_type)
             if handler is None:
@@ -144,12 +149,9 @@ class CallRunner:
             elif seat == _BATCH:
                 await self._run_batch(handler, servant)
             else:
-                await self._run_one(handler, seat, call, servant)
-            if time.monotonic() >= self._slice_ends:
-                await asyncio.sleep(0)
-                now = time.monotonic()
-                if now >= self._slice_ends:
-                    self._slice_ends = now + _SLICE_SECONDS
+                rest = self._run_one(handler, seat, call, servant, now)
+                if rest is not None:
+                    await rest
 
     async def _wait(self) -> None:
         """Return when there may be something to do."""
@@ -168,20 +170,49 @@ class CallRunner:
 
     # --- calls
 
-    async def _run_one(self, handler: Handler, seat: int, call: Call, servant: _Servant) -> None:
-        now = time.monotonic()
+    def _run_one(
+        self, handler: Handler, seat: int, call: Call, servant: _Servant, now: float
+    ) -> Coroutine[Any, Any, None] | None:
+        """Run a call up to where its handler first waits, and return the rest of it; None when there is no rest.
+
+        Many handlers never wait, and those that do spend little of their time here: no coroutine of ours is made before
+        there is something to wait for.
+        """
         self._marks[seat] = now
         try:
             payload = handler.decode_payload(call.payload or b"null")
         except Exception as error:  # noqa: BLE001 - a payload's own checks may raise anything
-            end = end_invalid_payload(call, error)
+            self._end(seat, end_invalid_payload(call, error))
+            return None
+        ends_at = now + call.timeout_seconds
+        context = JobContext(call, ends_at, self._outbox.add_progress)
+        if not handler.is_async:
+            running = RunningCalls((call,), (context,), ends_at, None)
+            return self._end_one(handler, seat, call, running, self._call_in_thread(handler, payload, context, running))
+        returned, raised, waits_for = None, None, None
+        apart = copy_context()
+        coroutine = handler.function(payload, context)
+        try:
+            waits_for = apart.run(begin, coroutine, call)
+        except StopIteration as stop:
+            returned = stop.value
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this call and nothing else
+            raised = error
         else:
-            ends_at = now + call.timeout_seconds
-            context = JobContext(call, ends_at, self._outbox.add_progress)
-            running = RunningCalls((call,), (context,), ends_at, servant if handler.is_async else None)
-            returned, raised = await self._call(handler, payload, context, running)
-            end = self._end_of(call, handler, running, returned, raised)
-        self._end(seat, end)
+            running = RunningCalls((call,), (context,), ends_at, servant)
+            return self._end_one(handler, seat, call, running, self._go_on(coroutine, apart, waits_for, running))
+        if returned is None and raised is None:
+            self._marks[seat] = -now
+            self._outbox.add_success(call.key)
+        else:
+            self._end(seat, self._end_of(call, handler, None, returned, raised))
+        return None
+
+    async def _end_one(
+        self, handler: Handler, seat: int, call: Call, running: RunningCalls, outcome: Awaitable[Outcome]
+    ) -> None:
+        returned, raised = await outcome
+        self._end(seat, self._end_of(call, handler, running, returned, raised))
 
     async def _run_batch(self, handler: Handler, servant: _Servant) -> None:
         now = time.monotonic()
@@ -213,6 +244,12 @@ class CallRunner:
             return stop.value, None
         except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this call and nothing else
             return None, error
+        return await self._go_on(coroutine, apart, waits_for, running)
+
+    async def _go_on(
+        self, coroutine: Coroutine[Any, Any, Any], apart: Context, waits_for: Any, running: RunningCalls
+    ) -> Outcome:
+        """Drive a handler that has begun to its end."""
         self._register(running)
         try:
             return await resume(coroutine, apart, waits_for), None
@@ -263,13 +300,13 @@ class CallRunner:
         self._outbox.add_end(end)
 
     def _end_of(
-        self, call: Call, handler: Handler, running: RunningCalls, returned: object, raised: BaseException | None
+        self, call: Call, handler: Handler, running: RunningCalls | None, returned: object, raised: BaseException | None
     ) -> CallEnd:
         """A result counts even if it comes after the call was to end: what was done is done."""
         error = returned if isinstance(returned, JobError) else raised
         if error is None:
             return end_returned(call, returned)
-        why = running.interrupted.get(call.key)
+        why = None if running is None else running.interrupted.get(call.key)
         if why is not None:
             return end_interrupted(call, why, handler.retry)
         if isinstance(error, MemoryError):

@@ -100,6 +100,7 @@ class HandlerSide:
             grace_seconds=grace_seconds,
             stall_seconds=config.handler_stall_seconds,
             on_ends=lambda ends: self._turnover.take_ends(ends) if self._turnover else None,
+            on_succeeded=lambda keys: self._turnover.take_successes(keys) if self._turnover else None,
             on_progress=lambda notes: self._progress.take(notes) if self._progress else None,
             env=config.environment_of_handlers(os.environ),
             concurrency=max(1, -(-config.handler_slots // config.handler_processes)),

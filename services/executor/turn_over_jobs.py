@@ -7,7 +7,7 @@ while a statement is under way shares the next one. Ends other than success go t
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import anyio
@@ -17,10 +17,10 @@ from services.executor.beat_executor import Membership
 from services.executor.claim_jobs import LOOK_SECONDS, SECOND_LOOK_SECONDS
 from services.executor.finish_jobs import NOT_RETRYABLE, AttemptEnd, Finisher
 from services.executor.handler_frames import Call, CallEnd, CallOutcome
-from services.executor.hold_calls import CallHoldings, HeldCall
+from services.executor.hold_calls import CallHoldings, HeldCall, read_claimed
 from services.executor.keep_books import Books
 from services.executor.mark_lanes import LaneMarks
-from services.executor.queries.turn_over_jobs import TurnOverJobsRow, turn_over_jobs
+from services.executor.queries.turn_over_jobs import turn_over_jobs
 from shared.db import Pool, query
 from shared.errors import DatabaseUnavailableError, DataRefusedError
 from shared.jobs.retry_policy import RetryPolicy
@@ -47,7 +47,7 @@ _OUTCOMES: Final = {
 }
 _MAY_BE_TRIED_AGAIN: Final = frozenset({CallOutcome.ERRORED, CallOutcome.TIMED_OUT, CallOutcome.SNOOZED})
 
-_decode_retry = msgspec.json.Decoder(RetryPolicy).decode
+_decode_retry: Final[Callable[[msgspec.Raw], RetryPolicy | None]] = msgspec.json.Decoder(RetryPolicy | None).decode
 _decode_values = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _NO_JSON: Final = AttemptEnd(
     AttemptOutcome.FAILED, reason="invalid_result", error="its handler process sent a result that is no JSON value"
@@ -122,6 +122,11 @@ class JobTurnover:
                 self._succeeded.append(held)
         self.ring()
 
+    def take_successes(self, keys: Sequence[int]) -> None:
+        """Take note of calls that succeeded without a result."""
+        self._succeeded.extend(self._holdings.find_all(keys))
+        self.ring()
+
     async def turn_over(self) -> float:
         """Record and claim once; returns the seconds until the next look."""
         ended = [self._succeeded.popleft() for _ in range(min(len(self._succeeded), _MOST_ENDED))]
@@ -160,6 +165,7 @@ class JobTurnover:
     async def _ask(self, ended: list[HeldCall], slots: int, marks: dict[int, int]) -> int:
         """Do the statement; returns how many jobs it claimed."""
         executor_id = self._membership.executor_id
+        told = [held for held in ended if held.result]
         async with self._books.claiming():
             began = time.monotonic()
             try:
@@ -167,10 +173,11 @@ class JobTurnover:
                     self._pool,
                     lambda connection: turn_over_jobs(
                         connection,
-                        done_job_ids=_array_text(str(held.job_id) for held in ended),
-                        done_epochs=_array_text(str(held.epoch) for held in ended),
-                        done_results=f"[{','.join(held.result or 'null' for held in ended)}]",
-                        done_rows_at=_array_text(f'"{held.row_at}"' for held in ended),
+                        done_rows_at=_array_text([f'"{held.row_at}"' for held in ended]),
+                        done_job_ids=_array_text([held.id_text for held in ended]),
+                        done_epochs=_array_text([str(held.epoch) for held in ended]),
+                        result_job_ids=_array_text([held.id_text for held in told]),
+                        results=f"[{','.join([held.result for held in told])}]",
                         executor_id=executor_id,
                         mark_lane_ids=list(marks),
                         marks=list(marks.values()),
@@ -192,20 +199,21 @@ class JobTurnover:
                 return 0
             if slots:
                 self._marks.took(time.monotonic() - began, from_front=not marks)
-            if rows[0].done == len(ended):
-                for held in ended:
-                    self._holdings.remove(held)
+            first = rows[0]
+            if first.done == len(ended):
+                self._holdings.remove(ended)
             else:
                 self._settle_all(ended)
-            calls = []
+            claimed: list[HeldCall] = []
             if self._membership.registered and self._membership.executor_id == executor_id:
-                calls = [self._call(row) for row in rows if row.job_id is not None]
+                claimed = [held for row in rows if row.jobs is not None for held in read_claimed(row.jobs)]
+                self._holdings.add(claimed)
             # Else we were declared lost meanwhile: what was claimed is rescued, and must not run here beside that.
-        self._contended = not calls and rows[0].lane_id is not None
-        if calls:
-            self._marks.claimed(rows[0].lane_id or 0, max(row.claim_order or 0 for row in rows))
-            self._processes.submit(calls)
-        return len(calls)
+        self._contended = not claimed and first.lane_id is not None
+        if claimed:
+            self._marks.claimed(first.lane_id or 0, first.last_order or 0)
+            self._processes.submit(_make_calls(claimed, first.job_type or "", first.queue or ""))
+        return len(claimed)
 
     def _next_look(self, claimed: int, slots: int, *, is_marked: bool) -> float:
         if claimed < slots:
@@ -220,25 +228,6 @@ class JobTurnover:
         soon = slots and (self._contended or self._looked_in_vain == 1)
         return jittered(SECOND_LOOK_SECONDS if soon else LOOK_SECONDS)
 
-    def _call(self, row: TurnOverJobsRow) -> Call:
-        if row.job_id is None or row.epoch is None or row.row_at is None or row.job_type is None:
-            raise ValueError("a claimed job without its columns")
-        held = self._holdings.add(row.job_id, row.epoch, row.row_at)
-        return Call(
-            key=held.key,
-            job_type=row.job_type,
-            payload=(row.payload or "").encode(),
-            job_id=row.job_id,
-            epoch=row.epoch,
-            attempt=(row.attempts_used or 0) + 1,
-            max_attempts=row.max_attempts or 1,
-            timeout_seconds=row.timeout_seconds or 1,
-            queue=row.queue or "",
-            retry=_read_retry(row),
-            metadata=(row.metadata or "").encode(),
-            traceparent=row.traceparent or "",
-        )
-
     def _settle_all(self, ended: Sequence[HeldCall]) -> None:
         for held in ended:
             result = msgspec.Raw(held.result.encode()) if held.result else None
@@ -250,25 +239,52 @@ class JobTurnover:
         def settled(state: object) -> None:
             if state is None:
                 logger.warning("a job was not ours any more; its end is not written", extra={"job_id": held.job_id})
-            self._holdings.remove(held)
+            self._holdings.remove([held])
             self.ring()
 
         self._finisher.put(held.job_id, held.epoch, end, settled)
 
 
-def _array_text(elements: Iterable[str]) -> str:
+def _array_text(elements: list[str]) -> str:
     """Return PostgreSQL's text of an array whose elements need no escapes."""
     return f"{{{','.join(elements)}}}"
 
 
-def _read_retry(row: TurnOverJobsRow) -> RetryPolicy | None:
-    if not row.retry:
-        return None
+def _make_calls(claimed: list[HeldCall], job_type: str, queue: str) -> list[Call]:
+    """Return the call of each claimed job, all of one type and queue."""
+    calls = []
+    for held in claimed:
+        attempt = held.attempts_used + 1
+        payload, metadata, retry = bytes(held.payload), bytes(held.metadata), None
+        if payload:
+            retry = _read_retry(held)
+            held.forget_details()
+        calls.append(
+            # By place, which is quicker than by name.
+            Call(
+                held.key,
+                job_type,
+                payload,
+                held.id_text,
+                held.epoch,
+                attempt,
+                held.max_attempts,
+                held.timeout_seconds,
+                queue,
+                retry,
+                metadata,
+                held.traceparent or "",
+            )
+        )
+    return calls
+
+
+def _read_retry(held: HeldCall) -> RetryPolicy | None:
     try:
-        return _decode_retry(row.retry)
+        return _decode_retry(held.retry)
     except msgspec.ValidationError as error:
         # Of a newer version, perhaps. The handler's own will do; the job is not to blame.
-        logger.warning("the retry policy of a job is not understood: %s", error, extra={"job_id": row.job_id})
+        logger.warning("the retry policy of a job is not understood: %s", error, extra={"job_id": held.job_id})
         return None
 
 

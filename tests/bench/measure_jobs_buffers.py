@@ -90,7 +90,7 @@ def _turn_over(connection: psycopg.Connection) -> list[float]:
         """,
         [executor_id],
     )
-    types = "text, text, text, text, uuid, integer[], bigint[], text[], text[], text[], integer"
+    types = "text, text, text, text, text, uuid, integer[], bigint[], text[], text[], text[], integer"
     connection.execute(f"prepare turn_over ({types}) as {TURN_OVER_JOBS}".encode())
     pages = []
     claimed: list[tuple[str, UUID, int]] = []
@@ -118,12 +118,13 @@ def _turn_over(connection: psycopg.Connection) -> list[float]:
 def _explain(claimed: list[tuple[str, UUID, int]], executor_id: UUID, mark: tuple[int, int] | None) -> sql.Composed:
     return sql.SQL(
         "explain (analyze, buffers, timing off, format json) execute turn_over"
-        " ({}, {}, {}, {}, {}, {}, {}, '{{default}}', '{{noop}}', '{{}}', {})"
+        " ({}, {}, {}, {}, {}, {}, {}, {}, '{{default}}', '{{noop}}', '{{}}', {})"
     ).format(
         sql.Literal("{" + ",".join(f'"{row_at}"' for row_at, _, _ in claimed) + "}"),
         sql.Literal("{" + ",".join(str(job_id) for _, job_id, _ in claimed) + "}"),
         sql.Literal("{" + ",".join(str(epoch) for _, _, epoch in claimed) + "}"),
-        sql.Literal("[" + ",".join("null" for _ in claimed) + "]"),
+        sql.Literal("{}"),
+        sql.Literal("[]"),
         sql.Literal(executor_id),
         sql.Literal([] if mark is None else [mark[0]]),
         sql.Literal([] if mark is None else [mark[1]]),

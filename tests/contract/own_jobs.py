@@ -6,8 +6,9 @@ from uuid import UUID
 import msgspec
 
 from services.executor.finish_jobs import AttemptEnd
+from services.executor.hold_calls import HeldCall, read_claimed
 from services.executor.queries.finish_jobs import finish_jobs
-from services.executor.queries.turn_over_jobs import TurnOverJobsRow, turn_over_jobs
+from services.executor.queries.turn_over_jobs import turn_over_jobs
 from shared.db import query
 from shared.ids import CommandId, ExecutorId, JobId, new_id
 from shared.queries.models import AttemptOutcome, JobState
@@ -33,8 +34,8 @@ async def claim(
     *,
     queue: str = "default",
     job_type: str = "email",
-    done: list[TurnOverJobsRow] | None = None,
-) -> list[TurnOverJobsRow]:
+    done: list[HeldCall] | None = None,
+) -> list[HeldCall]:
     """Report the successes of `done`, and claim."""
     ended = done or []
     rows = await query(
@@ -44,7 +45,8 @@ async def claim(
             executor_id=executor_id,
             done_job_ids="{" + ",".join(str(row.job_id) for row in ended) + "}",
             done_epochs="{" + ",".join(str(row.epoch) for row in ended) + "}",
-            done_results="[" + ",".join("null" for _ in ended) + "]",
+            result_job_ids="{}",
+            results="[]",
             done_rows_at="{" + ",".join(f'"{row.row_at}"' for row in ended) + "}",
             mark_lane_ids=[],
             marks=[],
@@ -54,13 +56,11 @@ async def claim(
             slots=slots,
         ),
     )
-    return [row for row in rows if row.job_id is not None]
+    return [held for row in rows if row.jobs is not None for held in read_claimed(row.jobs)]
 
 
-async def end(engine: Engine, executor_id: ExecutorId, job: TurnOverJobsRow, how: AttemptEnd) -> JobState | None:
+async def end(engine: Engine, executor_id: ExecutorId, job: HeldCall, how: AttemptEnd) -> JobState | None:
     """End an attempt otherwise than by turning over; returns the job's state, or None if that was refused."""
-    assert job.job_id is not None
-    assert job.epoch is not None
     job_id, epoch = job.job_id, job.epoch
     rows = await query(
         engine.executor,

@@ -1,8 +1,10 @@
 """What a turn-over claims: the oldest of what is ready, of one lane that the executor serves, and nothing in vain."""
 
+import random
 from functools import partial
 
 import anyio
+import msgspec
 import pytest
 
 from services.executor.queries.beat_executor import beat_executor, leave_executor
@@ -28,12 +30,32 @@ async def test_a_claim_brings_all_that_a_handler_is_told(engine: Engine) -> None
     )
     (bare_id,) = add_jobs(engine, {})
     executor = await engine.add_executor()
-    full, bare = (job.row for job in (await turn_over(engine, executor)).claimed)
-    assert (full.job_id, full.job_type, full.queue, full.run_id) == (job_id, "a", "default", None)
-    assert (full.payload, full.metadata, full.retry) == ('{"n": [1, 2.5]}', '{"tenant": "t"}', '{"factor": 3}')
+    turned = await turn_over(engine, executor)
+    full, bare = (job.row for job in turned.claimed)
+    assert (full.job_id, turned.job_type, turned.queue) == (job_id, "a", "default")
+    told = (bytes(full.payload), bytes(full.metadata), bytes(full.retry))
+    assert told == (b'{"n": [1, 2.5]}', b'{"tenant": "t"}', b'{"factor": 3}')
     assert (full.traceparent, full.timeout_seconds, full.attempts_used, full.max_attempts) == ("00-1-2-03", 7, 0, 4)
-    assert (bare.job_id, bare.payload, bare.metadata, bare.retry) == (bare_id, "null", None, None)
+    assert (bare.job_id, bytes(bare.payload), bytes(bare.metadata), bytes(bare.retry)) == (bare_id, b"", b"", b"")
     assert (bare.traceparent, bare.timeout_seconds, bare.max_attempts) == (None, 300, 10)
+
+
+async def test_what_a_job_brings_comes_whole_whatever_is_in_it_and_large_jobs_come_by_themselves(
+    engine: Engine,
+) -> None:
+    payloads: list[object] = [
+        'a "quoted" \\ \n\u2028 line',
+        {"k": [None, "],["]},
+        "x" * 300_000,
+        list(range(20_000)),
+        random.Random(1).randbytes(30_000).hex(),
+    ]
+    ids = add_jobs(engine, *({"payload": payload, "traceparent": f'a"{n}\\'} for n, payload in enumerate(payloads)))
+    turned = await turn_over(engine, await engine.add_executor())
+    assert turned.job_ids == ids
+    assert [msgspec.json.decode(job.row.payload) for job in turned.claimed] == payloads
+    assert [job.row.traceparent for job in turned.claimed] == [f'a"{n}\\' for n in range(len(payloads))]
+    assert turned.texts == 3
 
 
 async def test_nothing_ready_turns_over_nothing(engine: Engine) -> None:
@@ -82,7 +104,7 @@ async def test_the_lane_whose_head_has_waited_longest_is_served_and_no_other(eng
     executor = await engine.add_executor()
     claim = partial(turn_over, engine, executor, job_types=["a", "b"])
     first = await claim()
-    assert (first.job_ids, {job.row.job_type for job in first.claimed}) == (old_b + new_b, {"b"})
+    assert (first.job_ids, first.job_type) == (old_b + new_b, "b")
     assert (await claim()).job_ids == old_a
     assert (await claim()).job_ids == []
 
@@ -159,7 +181,7 @@ async def test_marks_skip_what_was_claimed_and_hide_nothing_from_a_claim_without
     assert claimed.job_ids[0] == first[0]
     same.remove(claimed.job_ids[1])
     assert claimed.lane_id is not None
-    marks = {claimed.lane_id: claimed.claimed[-1].row.claim_order or 0}
+    marks = {claimed.lane_id: claimed.last_order or 0}
     # A retry comes back in front of the mark.
     assert await end_job(engine, executor, claimed.claimed[0], HANDED_BACK) == "ready"
     # Jobs of the mark's own moment are not behind it.

@@ -9,7 +9,7 @@ import anyio
 import psycopg
 import pytest
 
-from services.executor.queries.turn_over_jobs import TurnOverJobsRow
+from services.executor.hold_calls import HeldCall
 from services.scheduler.promote_jobs import promote_jobs
 from services.scheduler.queries.promote_jobs import promote_jobs as promote_due_jobs
 from services.scheduler.queries.release_limited_jobs import (
@@ -146,7 +146,7 @@ async def test_no_key_starves_behind_others_however_much_waits(engine: Engine) -
     enqueue(engine, *[{"concurrency_key": key} for key in keys for _ in range(20)])
     executor_id = await engine.add_executor()
     worked: dict[str, int] = dict.fromkeys(keys, 0)
-    running: list[TurnOverJobsRow] = []
+    running: list[HeldCall] = []
     for _ in range(20):
         await release_duty(engine.scheduler, page=2, batch=1)
         await release_duty(engine.scheduler, page=2, batch=1)

@@ -7,19 +7,18 @@ from msgspec import Struct
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import args_row
 
-from shared.ids import ExecutorId, JobId, RunId
+from shared.ids import ExecutorId
 
 
 TURN_OVER_JOBS: Final = """\
 -- name: TurnOverJobs
 with ending as (
-    select u.row_at, u.job_id, u.epoch, u.result
+    select u.row_at, u.job_id, u.epoch
     from rows from (
         unnest(($1::text)::tid[]),
         unnest(($2::text)::uuid[]),
-        unnest(($3::text)::integer[]),
-        jsonb_array_elements(($4::text)::jsonb)
-    ) as u (row_at, job_id, epoch, result)
+        unnest(($3::text)::integer[])
+    ) as u (row_at, job_id, epoch)
 ),
 done as (
     update job j
@@ -32,18 +31,32 @@ done as (
     where j.ctid = e.row_at
         and j.id = e.job_id
         and j.claim_epoch = e.epoch
-        and j.state = 'running'
+        and not (j.state is distinct from 'running')
     returning j.id, j.claim_epoch, j.claimed_at, j.run_id, j.limit_key_id
+),
+ended as materialized (
+    select
+        count(*)::integer as jobs,
+        coalesce(bool_or(d.run_id is not null), false) as in_runs,
+        coalesce(bool_or(d.limit_key_id is not null), false) as are_limited
+    from done d
+),
+given as (
+    select u.job_id, u.result
+    from rows from (
+        unnest(($4::text)::uuid[]),
+        jsonb_array_elements(($5::text)::jsonb)
+    ) as u (job_id, result)
 ),
 recorded as (
     insert into attempt (job_id, epoch, executor_id, started_at, ended_at, outcome, result, log_day)
     select
-        d.id, d.claim_epoch, $5::uuid, d.claimed_at, now(), 'succeeded', nullif(e.result, 'null'),
+        d.id, d.claim_epoch, $6::uuid, d.claimed_at, now(), 'succeeded', g.result,
         (d.claimed_at at time zone 'utc')::date
     from done d
-    join ending e on e.job_id = d.id
-    where e.result <> 'null'
-        or d.run_id is not null
+    left join given g on g.job_id = d.id
+    where ((select e.in_runs from ended e) or $4::text <> '{}')
+        and (g.job_id is not null or d.run_id is not null)
     on conflict (job_id, epoch) do nothing
 ),
 best as (
@@ -51,7 +64,7 @@ best as (
     from lane l
     left join (
         select u.lane_id, u.claim_order
-        from rows from (unnest($6::integer[]), unnest($7::bigint[])) as u (lane_id, claim_order)
+        from rows from (unnest($7::integer[]), unnest($8::bigint[])) as u (lane_id, claim_order)
     ) m on m.lane_id = l.id
     cross join lateral (
         select c.claim_order
@@ -63,11 +76,11 @@ best as (
         limit 1
     ) head
     where l.kind = 'handler'
-        and l.queue = any($8::text[])
-        and l.job_type = any($9::text[])
-        and l.labels <@ $10::text[]
+        and l.queue = any($9::text[])
+        and l.job_type = any($10::text[])
+        and l.labels <@ $11::text[]
         and not exists (select 1 from queue q where q.name = l.queue and q.paused_at is not null)
-        and $11::integer > 0
+        and $12::integer > 0
     order by head.claim_order
     limit 1
 ),
@@ -76,7 +89,7 @@ claimed as (
     set
         state = 'running',
         reason = null,
-        executor_id = $5::uuid,
+        executor_id = $6::uuid,
         claim_epoch = j.claim_epoch + 1,
         claimed_at = now()
     where j.ctid = any(array(
@@ -86,61 +99,70 @@ claimed as (
             and c.state = 'ready'
             and c.claim_order >= (select b.mark from best b)
         order by c.claim_order
-        limit $11::integer
+        limit $12::integer
         for update skip locked
     ))
         and exists (
-            select 1 from executor e where e.id = $5::uuid and e.state = 'active'
+            select 1 from executor e where e.id = $6::uuid and e.state = 'active'
         )
     returning (j.ctid)::text as row_at, j.id, j.run_id, j.claim_epoch, j.attempts_used, j.max_attempts, j.claim_order
+),
+taken as materialized (
+    select max(c.claim_order) as last_order, coalesce(bool_or(c.run_id is not null), false) as in_runs
+    from claimed c
 ),
 told as (
     insert into audit_event (name, actor, run_id, job_id, detail)
     select
-        'job.claimed', 'executor:' || ($5::uuid)::text, c.run_id, c.id,
+        'job.claimed', 'executor:' || ($6::uuid)::text, c.run_id, c.id,
         jsonb_build_object('state', 'running', 'epoch', c.claim_epoch)
     from claimed c
-    where c.run_id is not null
+    where (select t.in_runs from taken t)
+        and c.run_id is not null
     union all
     select
-        'job.finished', 'executor:' || ($5::uuid)::text, d.run_id, d.id,
+        'job.finished', 'executor:' || ($6::uuid)::text, d.run_id, d.id,
         jsonb_build_object('state', 'succeeded', 'epoch', d.claim_epoch)
     from done d
-    where d.run_id is not null
+    where (select e.in_runs from ended e)
+        and d.run_id is not null
     returning (select ring('event_recorded'))
 )
 select
-    t.done::integer as done,
+    e.jobs::integer as done,
     b.lane_id,
     b.job_type,
     b.queue,
-    c.row_at,
-    c.id as job_id,
-    c.claim_epoch as epoch,
-    c.attempts_used,
-    c.max_attempts,
-    c.claim_order,
-    c.run_id,
-    s.timeout_seconds,
-    (s.payload)::text as payload,
-    (s.metadata)::text as metadata,
-    (s.retry)::text as retry,
-    s.traceparent
-from (
-    select
-        count(*) as done,
-        (
-            select ring('job_finished')
-            from done r
-            where r.run_id is not null
-                or r.limit_key_id is not null
-            limit 1
-        ) as rung
-    from done d
-) t
+    (t.last_order)::bigint as last_order,
+    (g.jobs)::text as jobs,
+    (case when e.in_runs or e.are_limited then (select ring('job_finished')) end)::boolean as rung
+from ended e
 left join best b on true
-left join claimed c on true
-left join job_spec s on s.job_id = c.id
+cross join taken t
+left join (
+    select
+        '[' || string_agg(
+            concat(
+                '["', c.row_at, '","', c.id, '",', c.claim_epoch, ',', c.attempts_used, ',', c.max_attempts, ',',
+                s.timeout_seconds,
+                case
+                    when s.payload <> 'null'
+                        or s.metadata is not null
+                        or s.retry is not null
+                        or s.traceparent is not null
+                    then concat(
+                        ',', coalesce((s.payload)::text, 'null'), ',', coalesce((s.metadata)::text, 'null'), ',',
+                        coalesce((s.retry)::text, 'null'), ',', coalesce((to_json(s.traceparent))::text, 'null')
+                    )
+                end,
+                ']'
+            ),
+            ','
+        ) || ']' as jobs
+    from claimed c
+    join job_spec s on s.job_id = c.id
+    group by case when pg_column_size(s.payload) > 8000 or pg_column_size(s.metadata) > 8000 then c.id end
+) g on true
 """
 
 
@@ -151,18 +173,9 @@ class TurnOverJobsRow(Struct, frozen=True):
     lane_id: int | None
     job_type: str | None
     queue: str | None
-    row_at: str | None
-    job_id: JobId | None
-    epoch: int | None
-    attempts_used: int | None
-    max_attempts: int | None
-    claim_order: int | None
-    run_id: RunId | None
-    timeout_seconds: int | None
-    payload: str | None
-    metadata: str | None
-    retry: str | None
-    traceparent: str | None
+    last_order: int | None
+    jobs: str | None
+    rung: bool | None
 
 
 _make_turn_over_jobs_row = args_row(TurnOverJobsRow)
@@ -174,7 +187,8 @@ async def turn_over_jobs(
     done_rows_at: str,
     done_job_ids: str,
     done_epochs: str,
-    done_results: str,
+    result_job_ids: str,
+    results: str,
     executor_id: ExecutorId,
     mark_lane_ids: list[int],
     marks: list[int],
@@ -191,7 +205,14 @@ async def turn_over_jobs(
     claimed, as far as the caller knows: the scan begins there, past what an old snapshot keeps from being cleaned up. What became
     ready before the mark is found by a call without marks.
     No attempt is opened. The newest attempt of a handler's job is the job's row; it gets a row of its own when it has something to say.
-    What is done comes as the text of arrays (results: of a JSON array, null for none), which costs a quarter of dumping lists. Locks: the finished job rows, found by ctid; the claimed ones (SKIP LOCKED), by ctid too.
+    What is done comes as the text of arrays, which costs a quarter of dumping lists; results only of those that have one, as a JSON array.
+    What is claimed goes back as JSON, a text for all small jobs and one for each that is large: a row for each job, of as many
+    columns, costs both sides more. Each element is an array: row, id, epoch, attempts used and at most, timeout in seconds; then, unless
+    all of them are null, payload, metadata, retry and trace context. See services.executor.read_claimed.
+    Locks: the finished job rows, found by ctid; the claimed ones (SKIP LOCKED), by ctid too.
+    The state of what is done is compared in a way that no index answers: the index of running jobs looks small to the planner, which
+    would read all of it for each statement.
+    What is rare (jobs of runs, limits, results) is looked for only where an aggregate has seen it: each look goes through all rows.
     """
     cur = AsyncRawCursor(conn, row_factory=_make_turn_over_jobs_row)
     await cur.execute(
@@ -200,7 +221,8 @@ async def turn_over_jobs(
             done_rows_at,
             done_job_ids,
             done_epochs,
-            done_results,
+            result_job_ids,
+            results,
             executor_id,
             mark_lane_ids,
             marks,

@@ -47,7 +47,7 @@ class RunningPool:
         for job_type, payload in what:
             self._key += 1
             defaults: dict[str, Any] = {
-                "job_id": UUID(int=self._key),
+                "id_text": str(UUID(int=self._key)),
                 "epoch": 1,
                 "attempt": 1,
                 "max_attempts": 3,

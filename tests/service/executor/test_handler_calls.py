@@ -23,7 +23,7 @@ async def test_a_call_knows_its_job() -> None:
     async with running_pool() as running:
         found = await running.result_of(
             "describe",
-            job_id=UUID(int=77),
+            id_text=str(UUID(int=77)),
             queue="mails",
             epoch=9,
             attempt=2,

@@ -7,9 +7,10 @@ from uuid import UUID
 import msgspec
 
 from services.executor.finish_jobs import AttemptEnd
+from services.executor.hold_calls import HeldCall, read_claimed
 from services.executor.queries.finish_jobs import finish_jobs
 from services.executor.queries.publish_job_types import publish_job_types
-from services.executor.queries.turn_over_jobs import TurnOverJobsRow, turn_over_jobs
+from services.executor.queries.turn_over_jobs import turn_over_jobs
 from shared.db import query
 from shared.ids import ExecutorId, JobId
 from shared.jobs.retry_policy import RetryPolicy
@@ -73,8 +74,8 @@ async def take(
     executor_id: ExecutorId,
     *job_types: str,
     slots: int = 100,
-    done: list[TurnOverJobsRow] | None = None,
-) -> list[TurnOverJobsRow]:
+    done: list[HeldCall] | None = None,
+) -> list[HeldCall]:
     """Turn jobs of handlers over as an executor does: finish those that succeeded, and claim of one lane."""
     ended = done or []
     rows = await query(
@@ -83,7 +84,8 @@ async def take(
             connection,
             done_job_ids=_array(row.job_id for row in ended),
             done_epochs=_array(row.epoch for row in ended),
-            done_results=f"[{','.join('null' for _ in ended)}]",
+            result_job_ids="{}",
+            results="[]",
             done_rows_at=_array(f'"{row.row_at}"' for row in ended),
             executor_id=executor_id,
             mark_lane_ids=[],
@@ -95,13 +97,11 @@ async def take(
         ),
     )
     assert rows[0].done == len(ended)
-    return [row for row in rows if row.job_id is not None]
+    return [held for row in rows if row.jobs is not None for held in read_claimed(row.jobs)]
 
 
-async def finish(engine: Engine, executor_id: ExecutorId, row: TurnOverJobsRow, end: AttemptEnd) -> None:
+async def finish(engine: Engine, executor_id: ExecutorId, row: HeldCall, end: AttemptEnd) -> None:
     """End an attempt otherwise than by success without a result."""
-    assert row.job_id is not None
-    assert row.epoch is not None
     job_id, epoch = row.job_id, row.epoch
     rows = await query(
         engine.executor,

@@ -2,13 +2,11 @@
 
 from uuid import uuid4
 
-import msgspec
 import pytest
 
 from services.executor import turn_over_jobs
+from services.executor.hold_calls import HeldCall, read_claimed
 from services.executor.mark_lanes import LaneMarks
-from services.executor.queries.turn_over_jobs import TurnOverJobsRow
-from shared.ids import JobId
 from shared.jobs import RetryPolicy
 
 
@@ -24,16 +22,25 @@ def test_what_would_shift_the_results_of_others_is_no_value(text: bytes) -> None
 
 @pytest.mark.parametrize("retry", ['{"later": 1}', '{"first_seconds": -1}', "[]", '{"first_seconds": "x"}'])
 def test_a_policy_that_is_not_understood_costs_nobody_the_claim(retry: str) -> None:
-    assert turn_over_jobs._read_retry(_row(retry)) is None
+    assert turn_over_jobs._read_retry(_held(retry)) is None
 
 
 def test_a_policy_of_the_jobs_own_counts() -> None:
-    assert turn_over_jobs._read_retry(_row('{"first_seconds": 7}')) == RetryPolicy(first_seconds=7)
+    assert turn_over_jobs._read_retry(_held('{"first_seconds": 7}')) == RetryPolicy(first_seconds=7)
 
 
-def _row(retry: str) -> TurnOverJobsRow:
-    fields = dict.fromkeys(TurnOverJobsRow.__struct_fields__)
-    return msgspec.structs.replace(TurnOverJobsRow(**fields), job_id=JobId(uuid4()), retry=retry)  # type: ignore[arg-type]
+def _held(retry: str) -> HeldCall:
+    (held,) = read_claimed(f'[["(0,1)","{uuid4()}",1,0,10,300,null,null,{retry},null]]')
+    return held
+
+
+def test_what_is_left_out_of_a_claimed_job_is_null() -> None:
+    one, two = read_claimed(
+        f'[["(0,1)","{uuid4()}",1,0,10,300],["(0,2)","{uuid4()}",2,1,9,7,{{"a": 1}},{{}},null,"tp"]]'
+    )
+    assert (bytes(one.payload), bytes(one.metadata), one.traceparent) == (b"", b"", None)
+    assert (bytes(two.payload), bytes(two.metadata), two.traceparent) == (b'{"a": 1}', b"{}", "tp")
+    assert (two.row_at, two.epoch, two.attempts_used, two.max_attempts, two.timeout_seconds) == ("(0,2)", 2, 1, 9, 7)
 
 
 def test_scans_from_the_front_take_a_twentieth_of_the_time_and_none_while_they_are_short() -> None:
