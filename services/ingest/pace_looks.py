@@ -9,8 +9,8 @@ import anyio
 # From the end of one look to the beginning of the next.
 _LEAST_SECONDS: Final = 0.01
 _MOST_SECONDS: Final = 0.25
-# A look that takes long is followed by a pause that is longer in proportion.
-_PAUSE_TO_LOOK: Final = 3.0
+# A look that takes long is followed by a pause twice as long.
+_PAUSE_TO_LOOK: Final = 2.0
 
 
 class Pace:
