@@ -28,6 +28,7 @@ class Site:
         self.url = url
         self.token = token
         self.jobs: dict[str, JobId] = {}
+        self._ingest = cluster.start("ingest")
         self._executor = cluster.start("executor")
 
     def run(self, files: dict[str, str], name: str) -> tuple[PushedPipeline, RunId]:
@@ -39,6 +40,14 @@ class Site:
         """Kill the executor with all that it runs, and start another."""
         os.kill(executor_child(self._executor), 9)
         self._executor = self.cluster.start("executor")
+
+    def replace_ingest(self) -> None:
+        """Kill ingest, and start it again where it was."""
+        assert self._ingest.process is not None
+        self._ingest.process.kill()
+        self._ingest.process.wait()
+        self._ingest = self.cluster.start("ingest")
+        await_ready(self.url)
 
     def make_pipe(self, name: str) -> Path:
         """Make a pipe that a job can read from."""
@@ -65,7 +74,6 @@ def run_site(database: TestDatabase) -> Iterator[Site]:
         "HOWDAH_ALLOW_LOCAL_REPOSITORIES": "true",
     }
     with run_cluster(database, settings) as cluster:
-        cluster.start("ingest")
         cluster.start("scheduler")
         made = subprocess.run(
             [sys.executable, "-m", "services.ingest.issue_token", "--name", "ada", "--role", "viewer"],
@@ -75,8 +83,9 @@ def run_site(database: TestDatabase) -> Iterator[Site]:
             text=True,
             check=True,
         )
+        started = Site(cluster, url, made.stdout.strip())
         await_ready(url)
-        yield Site(cluster, url, made.stdout.strip())
+        yield started
 
 
 def await_ready(url: str) -> None:

@@ -55,6 +55,27 @@ def test_what_is_printed_appears_and_is_followed_until_somebody_scrolls_up(desk:
     expect(log.rows.filter(has_text=re.compile("hello$"))).to_be_visible()
 
 
+def test_the_page_outlives_its_replica_and_shows_every_line_once(desk: Desk, site: Site) -> None:
+    pipe = site.make_pipe("outlived")
+    pipeline, run_id = site.run({".howdah.yml": LIVE.format(pipe=pipe)}, "outlived")
+    pipeline.await_job(run_id, "live", "running")
+    log = LogPage(desk.page(), site, pipeline.job(run_id, "live")["id"])
+    with pipe.open("w", buffering=1) as job:
+        job.write("first\n")
+        log.open()
+        expect(log.rows.filter(has_text=re.compile("first$"))).to_be_visible()
+        site.replace_ingest()
+        job.write("second\n")
+        expect(log.rows.filter(has_text=re.compile("second$"))).to_be_visible()
+        job.write("done\n")
+    expect(log.page.locator(".log-status")).to_contain_text("3 lines: the job succeeded")
+    for text in ("first", "second"):
+        expect(log.rows.filter(has_text=re.compile(f"{text}$"))).to_have_count(1)
+    # The browser itself notes that nobody answered for a while.
+    assert all("net::ERR" in complaint for complaint in desk.complaints)
+    desk.complaints.clear()
+
+
 def test_the_next_attempt_takes_over_and_the_first_can_be_chosen(desk: Desk, site: Site) -> None:
     pipe = site.make_pipe("lost")
     pipeline, run_id = site.run({".howdah.yml": LOST.format(pipe=pipe)}, "lost")

@@ -22,7 +22,11 @@ export function drawLine(number, line, { marks, time, rawUrl }) {
   if (level) row.classList.add(line.level === "warning" ? "is-warning" : "is-error");
   link.setAttribute("aria-label", `line ${number + 1}${level ? `, ${line.level}` : ""}`);
   link.title = exactTime(line.at);
-  if (time !== null) row.append(make("span", "log-time", time));
+  if (time !== null) {
+    const shown = make("span", "log-time", time);
+    shown.title = link.title;
+    row.append(shown);
+  }
   row.append(make("span", "log-level", level ?? ""));
   row.append(drawText(line, marks, rawUrl));
   return row;

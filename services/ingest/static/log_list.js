@@ -29,7 +29,7 @@ export class RowList {
       if (box.scrollTop !== this.ownTop) this.nudge = 0;
       this.soon();
     }, { passive: true });
-    box.addEventListener("wheel", (turned) => this.turn(turned), { passive: false });
+    this.turn = this.turn.bind(this);
     // The browser moves the pane itself when something below its edge gets the focus.
     this.pane.addEventListener("scroll", () => {
       const moved = this.pane.scrollTop;
@@ -57,12 +57,13 @@ export class RowList {
   }
 
   // There are so many rows now. What is at the top of the view stays there, unless the end is held.
-  update(count, { toEnd = false, hold = this.topRow() } = {}) {
+  update(count, { toEnd = false, hold = null } = {}) {
+    const held = toEnd ? null : hold ?? this.topRow();
     this.count = count;
     for (const row of this.drawn.keys()) if (row >= count) this.remove(row);
     this.render();
     if (toEnd) this.scrollToEnd();
-    else if (hold && hold.row < count) this.place(hold.row, hold.y);
+    else if (held && held.row < count) this.place(held.row, held.y);
   }
 
   // The first row in view, and how far its upper edge is below that of the view.
@@ -157,6 +158,9 @@ export class RowList {
 
   fit(height) {
     const bar = this.pane.offsetHeight - this.pane.clientHeight;
+    // Only there: a listener that may stand in the way makes scrolling slower.
+    if (height > TALLEST) this.box.addEventListener("wheel", this.turn, { passive: false });
+    else this.box.removeEventListener("wheel", this.turn);
     this.spacer.style.height = `${Math.ceil(Math.min(height, TALLEST)) + bar}px`;
     this.pane.style.height = `${this.box.clientHeight}px`;
   }
@@ -209,8 +213,7 @@ export class RowList {
 
   // Where the scroll bar stands for more rows than it has pixels, the wheel moves rows as it does elsewhere.
   turn(turned) {
-    const ratio = this.rowsWay / Math.max(1, this.way);
-    if (turned.ctrlKey || !turned.deltaY || ratio < 1.2 || (this.atEnd && turned.deltaY > 0) || (!this.box.scrollTop && turned.deltaY < 0)) return;
+    if (turned.ctrlKey || !turned.deltaY || (this.atEnd && turned.deltaY > 0) || (!this.box.scrollTop && turned.deltaY < 0)) return;
     turned.preventDefault();
     this.scrollBy(turned.deltaY * (turned.deltaMode === 1 ? this.rowHeight : 1));
   }

@@ -13,7 +13,7 @@ export class LineStore {
     this.fetchLines = fetchLines;
     this.changed = changed;
     this.failed = failed;
-    this.pages = new Map();   // number of the page -> {lines, until, stale, size}; the last used is the last
+    this.pages = new Map();   // number of the page -> {lines, until, stale}; the last used is the last
     this.loading = new Map(); // number of the page -> AbortController
     this.retryAt = 0;
   }
@@ -24,17 +24,14 @@ export class LineStore {
 
   // A line as the stream has it.
   put(line) {
-    const page = this.page(Math.floor(line.number / PAGE));
-    const index = line.number % PAGE;
-    if (!page.lines[index]) page.size += line.size ?? 0;
-    page.lines[index] = line;
+    this.page(Math.floor(line.number / PAGE)).lines[line.number % PAGE] = line;
   }
 
   page(index) {
     let page = this.pages.get(index);
     if (page) this.pages.delete(index);
     const made = !page;
-    page ??= { lines: new Array(PAGE), until: 0, stale: false, size: 0 };
+    page ??= { lines: new Array(PAGE), until: 0, stale: false };
     this.pages.set(index, page);
     if (made) this.shrink(index);
     return page;
@@ -107,19 +104,18 @@ export class LineStore {
     }
     page.until = to;
     page.stale = false;
-    page.size = page.lines.reduce((sum, line) => sum + (line?.size ?? 0), 0);
     this.shrink(index);
   }
 
   // Forget the pages that were not used for longest, but for those in view.
   shrink(kept) {
-    let size = 0;
-    for (const page of this.pages.values()) size += page.size;
-    for (const [index, page] of this.pages) {
+    const sizes = new Map([...this.pages].map(([index, page]) => [index, charactersOf(page)]));
+    let size = [...sizes.values()].reduce((sum, one) => sum + one, 0);
+    for (const index of sizes.keys()) {
       if (this.pages.size <= MOST_PAGES && size <= MOST_CHARACTERS) return;
       if (index === kept || this.wanted?.has(index)) continue;
       this.pages.delete(index);
-      size -= page.size;
+      size -= sizes.get(index);
     }
   }
 
@@ -144,4 +140,8 @@ export class LineStore {
     this.loading.clear();
     this.pages.clear();
   }
+}
+
+function charactersOf(page) {
+  return page.lines.reduce((sum, line) => sum + (line?.size ?? 0), 0);
 }

@@ -33,7 +33,7 @@ export class LogStream {
     document.addEventListener("visibilitychange", () => this.wake());
     this.stream = new Stream(this.url, null, {
       open: () => this.say("live"),
-      error: (_, source) => this.say(source.readyState === EventSource.CLOSED ? "cut off: load the page again" : "connecting again …"),
+      error: () => this.say("connecting again …"),
       message: (heard) => {
         if (!this.queue.length) requestAnimationFrame(() => this.flush());
         this.queue.push(JSON.parse(heard.data));

@@ -1,5 +1,8 @@
 // An EventSource that is open while its tab is looked at: a browser has few connections for all tabs of a site.
-// It goes on after the last event it has heard, as a browser does by itself when it was cut off.
+// It goes on after the last event it has heard, as a browser does by itself when it was cut off; where a browser gives up,
+// because the answer was an error, it asks again after a while.
+
+const RETRY_MILLISECONDS = 3000;
 
 export class Stream {
   constructor(url, lastId, handlers) {
@@ -29,6 +32,11 @@ export class Stream {
         handle(heard, this.source);
       });
     }
+    this.source.addEventListener("error", (failed) => {
+      if (failed.target.readyState !== EventSource.CLOSED || failed.target !== this.source) return;
+      this.close();
+      setTimeout(() => this.adjust(), RETRY_MILLISECONDS * (1 + Math.random()));
+    });
   }
 
   close() {
