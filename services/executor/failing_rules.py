@@ -39,8 +39,8 @@ _NPM: Final = r"^npm (?:ERR!|error)"
 # Asked first when the shell's exit code says just this: 126 or 127.
 NOT_STARTED: Final = _last(
     "not started",
-    r"^.*(?:: |\b)(?:command )?not found$",
-    r"^.*: (?:No such file or directory|Permission denied|Is a directory|Exec format error|cannot execute\b.*)$",
+    r"\bnot found$",
+    r": (?:No such file or directory|Permission denied|Is a directory|Exec format error|cannot execute\b.*)$",
 )
 
 RULES: Final = (
@@ -87,8 +87,8 @@ RULES: Final = (
     _first(
         "assertion",
         r"^E {3,}(?! )\S",
-        r"^[^\n]*: Assertion [`'\"].{1,300}['\"] failed",
-        r"^[^\n]*\bAssertion failed: \S",
+        r"^.*: Assertion [`'\"].{1,300}['\"] failed",
+        r"^.*\bAssertion failed: \S",
         r"^==\d+==\s?ERROR: \w+Sanitizer: ",
         r"^thread '[^'\n]+' (?:\(\d+\) )?panicked at ",
     ),
