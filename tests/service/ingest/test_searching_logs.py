@@ -318,20 +318,25 @@ def means(line: str, words: list[str], phrase: bool, excluded: str | None) -> bo
     return all(word in found for word in words)
 
 
-# Small looks, so that all ways to the blocks are gone, and every answer is cut short.
+# In many small looks: through the newest blocks, by the index, and with every answer cut short.
 SMALL_LOOKS = {"_FIRST_ROWS": 2, "_MOST_ROWS": 3, "_INDEXED_ROWS": 2}
+WAYS = {
+    "as it comes": (SMALL_LOOKS, 2.0),
+    "by the index": ({**SMALL_LOOKS, "_RARE": 0}, 2.0),
+    "cut short": (SMALL_LOOKS, -1.0),
+}
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("way", WAYS)
 async def test_a_search_finds_what_reading_every_line_finds(
-    server: Server, seed: int, monkeypatch: pytest.MonkeyPatch
+    server: Server, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cut_blocks, "BLOCK_CHUNKS", 7)
-    if seed % 2:
-        monkeypatch.setattr(search_hits, "BUDGET_SECONDS", -1)
-        for name, value in SMALL_LOOKS.items():
-            monkeypatch.setattr(search_blocks, name, value)
-    dice = random.Random(seed)
+    constants, budget_seconds = WAYS[way]
+    monkeypatch.setattr(search_hits, "BUDGET_SECONDS", budget_seconds)
+    for name, value in constants.items():
+        monkeypatch.setattr(search_blocks, name, value)
+    dice = random.Random(way)
     vocabulary = [f"{word}{n or ''}" for word in ("alpha", "béta", "GAMMA", "delta") for n in range(4)]
     printed: list[list[str]] = []
     async with opened(server) as (door, engine):
