@@ -72,7 +72,8 @@ create table log_block (
 alter table log_block alter column data set storage external;
 alter table log_block alter column words set storage external;
 
-create index log_block_words on log_block using gin (words);
+-- At once, since what waits in a list is merged in order, which leaves pages half empty: the index would be a quarter larger.
+create index log_block_words on log_block using gin (words) with (fastupdate = off);
 create index log_block_newest on log_block (last_at);
 create index log_block_of_pipeline on log_block (pipeline_id, last_at) where pipeline_id is not null;
 

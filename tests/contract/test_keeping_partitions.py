@@ -63,7 +63,7 @@ async def test_a_new_partition_has_all_that_its_siblings_have(engine: Engine) ->
             where a.attrelid = %s::regclass
                 and a.attnum > 0
             union all
-            select 'index', i.indisunique, i.indisprimary::text, m.amname::text
+            select 'index', i.indisunique, i.indisprimary::text, m.amname::text || coalesce(c.reloptions::text, '')
             from pg_index i
             join pg_class c on c.oid = i.indexrelid
             join pg_am m on m.oid = c.relam
