@@ -17,7 +17,7 @@ from tests.bench.write_logs import PackedJob, pack_job
 
 PIPELINES: Final = 5
 _DAYS: Final = 28
-_COPY: Final = """
+COPY_BLOCKS: Final = """
 copy log_block (
     retention, day, job_id, epoch, first_seq, last_seq, first_line, line_count, first_byte, byte_count, last_at,
     top_level, pipeline_id, words, data
@@ -37,31 +37,11 @@ def fill_logs(bench: Bench, jobs: int) -> None:
     _add_jobs(bench, pipelines, run_ids, job_ids, ends)
     for end in ends:
         bench.sql("select make_log_block_partition('standard', %s)", end.date())
-    with psycopg.connect(bench.dsn()) as connection, connection.cursor().copy(_COPY) as copy:
+    with psycopg.connect(bench.dsn()) as connection, connection.cursor().copy(COPY_BLOCKS) as copy:
         for packed in _pack(jobs, ends):
-            end = ends[packed.number]
-            first_byte = 0
-            for block in packed.blocks:
-                copy.write_row(
-                    (
-                        "standard",
-                        end.date(),
-                        job_ids[packed.number],
-                        1,
-                        block.first_seq,
-                        block.last_seq,
-                        block.first_line,
-                        block.line_count,
-                        first_byte,
-                        block.byte_count,
-                        block.last_at,
-                        int(block.top_level),
-                        pipelines[packed.number % PIPELINES],
-                        block.words,
-                        block.data,
-                    )
-                )
-                first_byte += block.byte_count
+            number = packed.number
+            for row in block_rows(packed, job_ids[number], pipelines[number % PIPELINES], ends[number]):
+                copy.write_row(row)
     bench.sql(
         """
         update attempt a
@@ -76,6 +56,17 @@ def fill_logs(bench: Bench, jobs: int) -> None:
     )
     # As autovacuum does some time after so many rows have come.
     bench.sql("vacuum (analyze) log_block, attempt, job, job_spec, run")
+
+
+def block_rows(packed: PackedJob, job_id: UUID, pipeline_id: UUID, end: datetime) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of a job's blocks, as `COPY_BLOCKS` takes them."""
+    first_byte = 0
+    for block in packed.blocks:
+        yield (
+            *("standard", end.date(), job_id, 1, block.first_seq, block.last_seq, block.first_line, block.line_count),
+            *(first_byte, block.byte_count, block.last_at, int(block.top_level), pipeline_id, block.words, block.data),
+        )
+        first_byte += block.byte_count
 
 
 def _pack(jobs: int, ends: list[datetime]) -> Iterator[PackedJob]:

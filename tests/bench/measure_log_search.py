@@ -6,16 +6,19 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import httpx
+import msgspec
+import psycopg
 
 from services.scheduler.cut_blocks import cut_blocks
 from services.scheduler.survey_block import survey_block
+from shared.ids import new_id
 from shared.logs.find_groups import GroupFinder
 from shared.logs.gather_lines import gather_lines
 from shared.logs.split_words import number_words
 from shared.logs.strip_ansi import plain_text
-from tests.bench.fill_logs import fill_logs
+from tests.bench.fill_logs import COPY_BLOCKS, block_rows, fill_logs
 from tests.bench.open_bench import Bench, BenchError
-from tests.bench.outcome import Aim, Line, Outcome, summarize
+from tests.bench.outcome import Aim, Line, Outcome, compare, summarize
 from tests.bench.write_logs import (
     LINES_PER_JOB,
     MIDDLE_WORDS,
@@ -23,6 +26,7 @@ from tests.bench.write_logs import (
     RARE_LINES,
     cut_lines,
     middle_word,
+    pack_job,
     rare_word,
     write_lines,
 )
@@ -33,6 +37,7 @@ _ASKED: Final = 40
 _FEW_ASKED: Final = 5
 _LIMIT_MS: Final = 300
 _PACKED: Final = 5
+_STORED: Final = 20
 _COMMON: Final = ("compiling", "downloading", "debug", "passed", "info", "bytes", "unused variable", '"get api v1"')
 
 
@@ -90,7 +95,7 @@ def _measure(bench: Bench, jobs: int) -> Outcome:
         """
     )
     return Outcome(
-        [*lines, *_measure_packing()],
+        [*lines, *_measure_packing(), _measure_storing(bench)],
         f"{jobs * LINES_PER_JOB:,} lines in {blocks:,} blocks: {size / 1e6:,.0f} MB, of which {index / 1e6:,.0f} MB "
         f"are the index of words. Through HTTP, one after the other; p95 of {_ASKED}.",
     )
@@ -137,3 +142,34 @@ def _measure_packing() -> list[Line]:
         Line("CPU to pack 10,000 lines (1 MB)", "ms", summarize(all_of_it)),
         Line("… of which for the words of the index", "ms", summarize(words)),
     ]
+
+
+def _measure_storing(bench: Bench) -> Line:
+    """Store the blocks of some logs, with their words and without, in turns; nothing of it stays."""
+    now = datetime.now(UTC)
+    logs = [pack_job(number, _STORED, now) for number in range(_STORED)]
+    bare = [
+        msgspec.structs.replace(log, blocks=[msgspec.structs.replace(block, words=[]) for block in log.blocks])
+        for log in logs
+    ]
+    with_words: list[float] = []
+    without: list[float] = []
+    with psycopg.connect(bench.dsn()) as connection:
+        connection.execute("select make_log_block_partition('standard', %s)", [now.date()])
+        connection.commit()
+        for _ in range(_PACKED):
+            for stored, times in ((logs, with_words), (bare, without)):
+                began = time.perf_counter()
+                with connection.cursor().copy(COPY_BLOCKS) as copy:
+                    for log in stored:
+                        for row in block_rows(log, new_id(), new_id(), now):
+                            copy.write_row(row)
+                times.append((time.perf_counter() - began) * 1000)
+                connection.rollback()
+    return Line(
+        f"storing the blocks of {_STORED * LINES_PER_JOB:,} lines, beside the same without words",
+        "ms",
+        summarize(with_words),
+        summarize(without),
+        compare(with_words, without),
+    )
