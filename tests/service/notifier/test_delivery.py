@@ -15,7 +15,7 @@ from shared.db import Pool
 from tests.service.notifier.drive import look_once, make_means, running
 from tests.service.notifier.outbox import Outbox, is_about_now, make_secret
 from tests.service.notifier.target import Received, respond, run_target
-from tests.unit.notifier.sample_notices import NOTICES, RUN_ID
+from tests.unit.notifier.sample_notices import JOB_ID, NOTICES, RUN_ID
 
 GOLDEN = Path(__file__).parents[2] / "unit" / "notifier" / "golden"
 
@@ -48,7 +48,10 @@ async def test_a_message_is_delivered_once_and_its_signature_verifies(outbox: Ou
     assert received.headers["webhook-id"] == str(notification)
     body = msgspec.json.decode(received.body)
     assert body["type"] == "run.failed"
-    assert body["data"]["urls"] == {"run": f"https://ci.example.org/runs/{RUN_ID}"}
+    assert body["data"]["urls"] == {
+        "run": f"https://ci.example.org/runs/{RUN_ID}",
+        "failing_line": f"https://ci.example.org/jobs/{JOB_ID}#L42",
+    }
     assert [job["key"] for job in body["data"]["failed_jobs"]] == ["test", "lint"]
     row = outbox.row(notification)
     assert (row.state, row.claim_epoch, row.claimed, row.last_error) == ("delivered", 1, False, None)
