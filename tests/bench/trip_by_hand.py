@@ -14,6 +14,7 @@ class HandTrip:
         self._sender = sender
         self._reader = reader
         self._newest = 0
+        sender.execute("drop table if exists bench_line")
         sender.execute(
             "create table bench_line (id bigint generated always as identity primary key, data bytea not null)"
         )

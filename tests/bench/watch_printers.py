@@ -2,7 +2,8 @@
 
 import time
 import zlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -16,7 +17,8 @@ from tests.bench.read_raw_log import read_raw_log
 from tests.bench.start_printers import Printers
 from tests.bench.watch_logs import ALL_LOGS, LINE_BYTES, Watched
 
-_LOOK_SECONDS: Final = 1.0
+_PAUSE_SECONDS: Final = 0.2
+_PAUSES_PER_LOOK: Final = 5
 # Marks of jobs' processes are those of their executor with one more part.
 _PARTS_OF_JOB_MARK: Final = 3
 
@@ -28,8 +30,13 @@ class Cost(msgspec.Struct, frozen=True):
     memory: dict[str, float]
 
 
-def print_watched(bench: Bench, printers: Printers, watchers: Watchers) -> tuple[float, Cost]:
-    """Have the jobs print for their time; returns when they began (Unix seconds), and what it took."""
+def print_watched(
+    bench: Bench, printers: Printers, watchers: Watchers, *, meanwhile: Callable[[], None] = lambda: None
+) -> tuple[float, Cost]:
+    """Have the jobs print for their time; returns when they began (Unix seconds), and what it took.
+
+    `meanwhile` is called now and then.
+    """
     executor = list_service(bench, "executor")
     commands = [pid for pid in executor if (read_mark(pid) or "").count(".") == _PARTS_OF_JOB_MARK - 1]
     parts = {
@@ -45,7 +52,9 @@ def print_watched(bench: Bench, printers: Printers, watchers: Watchers) -> tuple
     before = {part: read_cpu_seconds(pids) for part, pids in parts.items()}
     memory = {"executor": 0.0, "ingest": 0.0}
     while time.time() < began + printers.pace.seconds:
-        time.sleep(_LOOK_SECONDS)
+        for _ in range(_PAUSES_PER_LOOK):
+            time.sleep(_PAUSE_SECONDS)
+            meanwhile()
         memory = {part: max(most, read_memory(parts[part]).pss) for part, most in memory.items()}
     took = time.time() - began
     parts["PostgreSQL"] = list_tree(bench.stack.postgres.process.pid)  # its sessions come and go
@@ -75,13 +84,17 @@ def stream_path(job: str) -> str:
     return f"{ALL_LOGS}/{job}"
 
 
-def line_up_late(who: str, late: Mapping[int, int]) -> list[Line]:
-    """Return the lines of the table for counts of log lines by their ms from printed to received."""
-    p99 = _quantile(late, 0.99)
+def line_up_late(who: str, late: Mapping[int, int], by_hand: Sequence[float] = ()) -> list[Line]:
+    """Return the lines of the table for counts of log lines by their ms from printed to received.
+
+    `by_hand` are the ms of trips by hand at the same time.
+    """
+    trips = Counter(int(trip) for trip in by_hand)
+    median, p99 = _quantile(late, 0.5), _quantile(late, 0.99)
     return [
-        Line(f"printed → {who}, p50", "ms", one(_quantile(late, 0.5))),
-        Line("… p99", "ms", one(p99), aim=at_most(250, p99, "ms")),
-        Line("… the latest", "ms", one(max(late))),
+        Line(f"printed → {who}, p50", "ms", one(median), one(_quantile(trips, 0.5)) if trips else None),
+        Line("… p99", "ms", one(p99), one(_quantile(trips, 0.99)) if trips else None, aim=at_most(250, p99, "ms")),
+        Line("… the latest", "ms", one(max(late) + 1), one(max(trips) + 1) if trips else None),
     ]
 
 
