@@ -22,7 +22,7 @@ WORD_BITS: Final = 22
 _NUMBERS_WITH_DIGITS: Final = 1 << 18
 _NUMBERS_OF_LETTERS: Final = (1 << WORD_BITS) - _NUMBERS_WITH_DIGITS
 _WORD: Final = re.compile(r"[^\W_]+")
-_FRACTION: Final = re.compile(r"(:[0-9]{2})[.,][0-9]+")
+_FRACTION: Final = re.compile(r":([0-9]{2})[.,][0-9]+")
 # Of UTF-8: letters of ASCII in lower case; all else of ASCII that is no digit, a space; what is not of ASCII, as it is.
 _LOWER_OR_SPACE: Final = bytes(
     code if code >= 0x80 or chr(code).isalnum() else 0x20 for code in bytes(range(256)).lower()
@@ -31,7 +31,7 @@ _LOWER_OR_SPACE: Final = bytes(
 
 def split_words(text: str) -> list[str]:
     """Return the words of a text in their order, as often as they occur."""
-    return _WORD.findall(_FRACTION.sub(r"\1 ", text).lower())
+    return _WORD.findall(_without_fractions(text).lower())
 
 
 def number_of(word: str) -> int:
@@ -43,8 +43,7 @@ def number_of(word: str) -> int:
 
 def number_words(text: str) -> set[int]:
     """Return the numbers of all words of a text: those of `split_words`, fast for much text."""
-    if ":" in text:
-        text = _FRACTION.sub(r"\1 ", text)
+    text = _without_fractions(text)
     # Lone surrogates cannot come from decoding bytes; a query may hold one.
     found = set(text.encode("utf-8", "replace").translate(_LOWER_OR_SPACE).split())
     numbers: set[int] = set()
@@ -58,3 +57,9 @@ def number_words(text: str) -> set[int]:
     numbers.update([crc32(word) % _NUMBERS_WITH_DIGITS for word in found])
     numbers.update([_NUMBERS_WITH_DIGITS + crc32(word) % _NUMBERS_OF_LETTERS for word in letters])
     return numbers
+
+
+def _without_fractions(text: str) -> str:
+    """Return the text with other characters between its words, without the fractions of seconds."""
+    # Splitting takes a quarter of the time that putting the seconds back in place does.
+    return " ".join(_FRACTION.split(text)) if ":" in text else text
