@@ -8,7 +8,14 @@ import msgspec
 _PATH: Final = re.compile(r" - at `\$\.?(.*?)`$")
 _NAMED_FIELD: Final = re.compile(r"Object (missing required|contains unknown) field `(.+)`")
 # Litestar tells the name of a handler's parameter, which is not always what it is called in the address.
-_PARAMETERS: Final = {"run_state": "state", "job_state": "state", "job_type": "type", "next_page": "next"}
+_PARAMETERS: Final = {
+    "run_state": "state",
+    "job_state": "state",
+    "job_type": "type",
+    "next_page": "next",
+    "first_line": "from",
+    "end_line": "to",
+}
 
 
 class FieldError(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from services.ingest.page_cursor import read_cursor, write_cursor
 from services.ingest.problem_details import bad_field, problem_responses
 from services.ingest.queries.list_jobs import find_jobs_of_run
 from services.ingest.queries.pipelines import get_pipeline
+from services.ingest.read_level import LevelParameter, read_level
 from services.ingest.resources import FromResources, Resources
 from services.ingest.search_around import read_line_number, read_lines_around
 from services.ingest.search_blocks import BlockFilter, Place
@@ -22,7 +23,6 @@ from services.ingest.search_matches import Wanted
 from services.ingest.search_terms import MOST_QUERY, read_log_query
 from services.ingest.search_text import UNKNOWN
 from services.ingest.show_chunk import STREAM_NAMES
-from services.ingest.show_lines import LevelParameter, read_level
 from shared.db import query
 from shared.ids import JobId, PipelineId, RunId
 from shared.logs.find_level import Level

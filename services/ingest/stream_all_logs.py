@@ -19,11 +19,11 @@ from services.ingest.filter_lines import LineFilter
 from services.ingest.problem_details import problem_responses
 from services.ingest.queries.logs import StreamLogChunksRow
 from services.ingest.read_chunks import stored
+from services.ingest.read_level import LevelParameter, read_level
 from services.ingest.resources import FromResources, Resources
 from services.ingest.row_cursor import RowCursor, read_row_cursor
 from services.ingest.send_events import PORTION_BYTES, Look, event_stream, follow, frame_event, frame_id, take_portion
 from services.ingest.show_chunk import show_marked
-from services.ingest.show_lines import LevelParameter, read_level
 from services.ingest.watch_horizon import read_steady_horizon
 from shared.ids import JobId
 from shared.logs.find_level import Level

@@ -17,13 +17,13 @@ from services.ingest.filter_lines import LineFilter
 from services.ingest.find_attempt import find_log_state
 from services.ingest.follow_attempts import is_over, next_attempt
 from services.ingest.problem_details import problem_responses
+from services.ingest.read_level import LevelParameter, read_level
 from services.ingest.read_log_states import AttemptLog, LogState
 from services.ingest.resources import FromResources, Resources
 from services.ingest.row_cursor import ChunkCursor, read_chunk_cursor
 from services.ingest.seek_log import seek_tail
 from services.ingest.send_events import PORTION_BYTES, Look, event_stream, follow, frame_event, frame_id, take_portion
 from services.ingest.show_chunk import show_marked
-from services.ingest.show_lines import LevelParameter, read_level
 from shared.ids import JobId
 from shared.logs.find_level import Level
 from shared.loop import Bell

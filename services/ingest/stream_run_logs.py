@@ -16,13 +16,13 @@ from services.ingest.authenticate import FromActor, require_viewer
 from services.ingest.filter_lines import LineFilter
 from services.ingest.follow_attempts import is_over, next_attempt
 from services.ingest.problem_details import not_found, problem_responses
+from services.ingest.read_level import LevelParameter, read_level
 from services.ingest.read_log_states import AttemptLog
 from services.ingest.resources import FromResources, Resources
 from services.ingest.row_cursor import ChunkCursor
 from services.ingest.run_cursor import RunCursor, read_run_cursor
 from services.ingest.send_events import PORTION_BYTES, Look, encode, event_stream, follow, frame, frame_event, frame_id
 from services.ingest.show_chunk import show_marked
-from services.ingest.show_lines import LevelParameter, read_level
 from services.ingest.show_runs import RunInPath
 from services.ingest.watch_run_logs import JobLog, RunLogs, read_run_logs
 from shared.errors import DatabaseUnavailableError

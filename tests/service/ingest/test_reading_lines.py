@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.show_lines import MOST_LINES
+from services.ingest.read_lines import MOST_LINES
 from tests.engine import FAILED, SUCCEEDED, Engine
 from tests.service.ingest.door import Door
 from tests.service.ingest.packing import pack, pack_a_stretch, remove_chunks
@@ -178,8 +178,9 @@ async def test_lines_that_are_not_there_are_none(door: Door, engine: Engine) -> 
     assert [line["text"] for line in (await lines(door, scribe, "?from=0&to=99"))["lines"]] == ["one", "two"]
     assert (await lines(door, scribe, "?from=2"))["lines"] == []
     assert (await lines(door, scribe, "?from=1&to=1"))["lines"] == []
-    for bad in ("?from=-1", "?to=x", "?level=loud", "?attempt=0"):
-        assert (await door.get(address(scribe, f"/lines{bad}"))).status_code == 422, bad
+    for bad in ("from=-1", "to=x", "level=loud", "attempt=0"):
+        refused = await door.get(address(scribe, f"/lines?{bad}"))
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, bad.partition("=")[0]), refused.text
     assert (await door.get(address(scribe, "/lines?attempt=2"))).status_code == 404
     assert (await door.get(address(scribe, "/outline?attempt=2"))).status_code == 404
 
