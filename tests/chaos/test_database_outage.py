@@ -1,5 +1,6 @@
 """The database may be away for a whole minute, six leases: nothing is lost, nothing runs twice, and all go on."""
 
+import hashlib
 import http.client
 import json
 import time
@@ -13,6 +14,7 @@ import pytest
 from deploy.embedded.postgres import free_port
 from deploy.embedded.target import run_target
 from tests.chaos.test_database_deaths import DURABLE, bring_back
+from tests.chaos.test_large_logs import DIGEST, FORMAT, write_lines
 from tests.cluster import Cluster, run_cluster
 from tests.database import EmbeddedServer, run_server
 
@@ -20,7 +22,7 @@ OUTAGE_SECONDS: Final = 60.0
 # Nobody lets more than ten seconds pass between two looks at a database that is away; the rest is for a busy machine.
 BACK_SECONDS: Final = 30.0
 
-# `long` outlives the outage, `brief` ends within it. Both write down what ran.
+# `long` outlives the outage, `brief` ends within it, `loud` prints 5 MB in the middle of it. All write down what ran.
 PIPELINE = """
 on: push
 jobs:
@@ -37,6 +39,11 @@ jobs:
       until [ -e {places}/end-brief ]; do sleep 0.05; done
       echo the end
       touch {places}/brief-has-ended
+  loud:
+    run: |
+      echo "loud $HOWDAH_ATTEMPT" >> {places}/ledger
+      until [ -e {places}/end-brief ]; do sleep 0.05; done
+      seq -f '{format}' 1 50000
   after: {{needs: [long, brief], run: 'echo "after $HOWDAH_ATTEMPT" >> {places}/ledger'}}
 """
 # Finds no free slot before the outage.
@@ -99,7 +106,7 @@ def test_a_minute_without_the_database_costs_that_minute_and_nothing_else(
     places = cluster.folder / "places"
     places.mkdir()
     places.chmod(0o777)  # commands run as somebody else
-    pipeline = cluster.add_pipeline({".howdah.yml": PIPELINE.format(places=places)})
+    pipeline = cluster.add_pipeline({".howdah.yml": PIPELINE.format(places=places, format=FORMAT)})
     other = cluster.add_pipeline({".howdah.yml": QUEUED.format(places=places)}, name="other")
     port = free_port()
 
@@ -110,11 +117,13 @@ def test_a_minute_without_the_database_costs_that_minute_and_nothing_else(
         cluster.add_channel(target.url, "run.succeeded", "run.failed")
         cluster.start("ingest", listen_port=str(port))
         cluster.start("notifier", allowed_networks="127.0.0.0/8", public_url="http://x")
-        for service in ("scheduler", "scheduler", "executor", "executor"):
-            cluster.start(service, **({"slots": "1"} if service == "executor" else {}))
+        for _ in range(2):
+            cluster.start("scheduler")
+        for slots in ("1", "2"):
+            cluster.start("executor", slots=slots)
         cluster.wait_until("ingest is ready", lambda: readiness(port) == 200)
         run_id = pipeline.request_run()
-        for key in ("long", "brief"):
+        for key in ("long", "brief", "loud"):
             pipeline.await_job(run_id, key, "running")
         queued_id = other.request_run()
         other.await_job(queued_id, "queued", "ready")
@@ -129,6 +138,7 @@ def test_a_minute_without_the_database_costs_that_minute_and_nothing_else(
             "the executors beat": lambda: all(now > before for now, before in zip(read_beats(), beats, strict=True)),
             "what was said meanwhile is stored": lambda: counted in pipeline.log(run_id, "long"),
             "brief has ended in the books": lambda: pipeline.job(run_id, "brief")["state"] == "succeeded",
+            "loud has ended in the books": lambda: pipeline.job(run_id, "loud")["state"] == "succeeded",
             "what was queued has run": lambda: other.run_state(queued_id) == "succeeded",
             "ingest is ready": lambda: readiness(port) == 200,
             "all listen": lambda: cluster.sql(LISTENING) == [(5,)],
@@ -142,6 +152,14 @@ def test_a_minute_without_the_database_costs_that_minute_and_nothing_else(
     last = int((places / "counted").read_text())
     assert pipeline.log(run_id, "long").split() == [str(number) for number in range(1, last + 1)]
     assert pipeline.log(run_id, "brief") == "the end\n"
-    assert sorted((places / "ledger").read_text().splitlines()) == ["after 1", "brief 1", "long 1", "queued 1"]
+    ((digest, _, _),) = cluster.sql(DIGEST, pipeline.job(run_id, "loud")["id"])
+    assert digest == hashlib.sha256(write_lines(1, 50_000)).hexdigest()
+    assert sorted((places / "ledger").read_text().splitlines()) == [
+        "after 1",
+        "brief 1",
+        "long 1",
+        "loud 1",
+        "queued 1",
+    ]
     assert cluster.sql("select distinct claim_epoch, losses, attempts_used from job") == [(1, 0, 1)]
     assert cluster.sql("select state::text, count(*) from executor group by 1") == [("active", 2)]
