@@ -6,8 +6,8 @@ their data. Each frame carries its checksum and its size, so that a block is nev
 encoded, nor into more memory than it says.
 
     head     4 bytes "HLB1", then as little-endian 32-bit numbers: chunks, lines, bytes of data, bytes of the 1st frame
-    columns  seq, recorded_at (microseconds since 1970), first_line, bytes, lines, step, stream + 4 if it continues,
-             offsets of the lines
+    columns  seq, recorded_at (microseconds since 1970), first_line, size, lines, step, stream + 4 if it continues,
+             offsets of the lines. The size is 0 where the chunk is one line, which its data tell; else 1 + bytes
 """
 
 import itertools
@@ -62,7 +62,7 @@ def encode_block(chunks: Sequence[StoredChunk]) -> bytes:
         _differences([chunk.seq for chunk in chunks]),
         _differences([(chunk.recorded_at - _EPOCH) // _MICROSECOND for chunk in chunks]),
         _differences([chunk.first_line for chunk in chunks]),
-        [len(chunk.data) for chunk in chunks],
+        [_size_of(chunk.data) for chunk in chunks],
         [len(chunk.line_offsets_ms) for chunk in chunks],
         [chunk.step for chunk in chunks],
         [chunk.stream + _CONTINUES * chunk.continues for chunk in chunks],
@@ -153,8 +153,9 @@ def open_block(block: bytes) -> OpenBlock:
         _from_significance(letter, known[end - size : end])
         for letter, size, end in zip(_COLUMNS + _OFFSET, sizes, ends, strict=True)
     ]
-    seqs, times, first_lines, lengths, line_counts, steps, streams, offsets = columns
-    if sum(lengths) != data_bytes or sum(line_counts) != line_count:
+    seqs, times, first_lines, chunk_sizes, line_counts, steps, streams, offsets = columns
+    lengths = _lengths_of(chunk_sizes, data)
+    if len(lengths) != count or sum(lengths) != data_bytes or sum(line_counts) != line_count:
         raise DamagedBlockError("a block's sizes contradict each other")
     return OpenBlock(
         seqs=tuple(itertools.accumulate(seqs)),
@@ -168,6 +169,25 @@ def open_block(block: bytes) -> OpenBlock:
         offset_differences=offsets,
         data=data,
     )
+
+
+def _size_of(data: bytes) -> int:
+    return 0 if data.endswith(b"\n") and data.find(b"\n") == len(data) - 1 else len(data) + 1
+
+
+def _lengths_of(sizes: Sequence[int], data: bytes) -> tuple[int, ...]:
+    """Return the chunks' lengths in bytes. Raises `DamagedBlockError`."""
+    if not any(sizes):
+        return tuple([len(line) + 1 for line in data.split(b"\n")[:-1]])
+    lengths: list[int] = []
+    position = 0
+    for size in sizes:
+        end = position + size - 1 if size else data.find(b"\n", position) + 1
+        lengths.append(end - position)
+        position = end
+    if min(lengths) < 0:
+        raise DamagedBlockError("a block lacks the end of a line")
+    return tuple(lengths)
 
 
 def _differences(numbers: Sequence[int]) -> list[int]:

@@ -90,3 +90,12 @@ def test_times_keep_their_microseconds() -> None:
     at = datetime(2026, 11, 25, 12, 0, 0, 123457, tzinfo=UTC)
     (chunk,) = decode_block(encode_block([StoredChunk(1, 0, 1, 0, False, [0], at, b"x")]))
     assert chunk.recorded_at == at
+
+
+def test_chunks_of_one_line_each_tell_their_length_by_themselves() -> None:
+    lines = [b"line %d\n" % number for number in range(1000)]
+    pieces = [(0, 1, line) for line in lines]
+    alone = make_chunks(pieces)
+    assert decode_block(encode_block(alone)) == alone
+    among_others = make_chunks([(0, 1, b"two\nlines\n"), *pieces, (0, 2, b"no end")])
+    assert decode_block(encode_block(among_others)) == among_others
