@@ -108,6 +108,27 @@ async def test_a_cancel_that_commits_in_the_very_moment_leaves_the_job_ended_or_
     assert (row.state, row.is_cancel_requested) == ("succeeded" if done == [1] else "running", True)
 
 
+async def test_what_is_done_is_recorded_before_anything_is_claimed(engine: Engine) -> None:
+    first, *rest = add_jobs(engine, {}, {}, {})
+    executor = await engine.add_executor()
+    claimed = (await turn_over(engine, executor, slots=1)).claimed
+
+    async def finish() -> None:
+        assert (await turn_over(engine, executor, claimed)).done == 1
+
+    async with (
+        anyio.create_task_group() as tasks,
+        engine.scheduler.connection() as holding,
+        holding.transaction(),
+    ):
+        await holding.execute("select from job where id = %s for update", [first])
+        tasks.start_soon(finish)
+        await anyio.to_thread.run_sync(await_waiters, engine, 1)
+        # It waits with no other row in its hands.
+        free = await holding.execute("select id from job where state = 'ready' order by id for update skip locked")
+        assert [row[0] for row in await free.fetchall()] == rest
+
+
 async def test_no_slots_finish_and_claim_nothing(engine: Engine) -> None:
     add_jobs(engine, {}, {})
     executor = await engine.add_executor()

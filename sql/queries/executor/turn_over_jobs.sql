@@ -11,7 +11,9 @@
 -- What is claimed goes back as JSON, a text for all small jobs and one for each that is large: a row for each job, of as many
 -- columns, costs both sides more. Each element is an array: row, id, epoch, attempts used and at most, timeout in seconds; then, unless
 -- all of them are null, payload, metadata, retry and trace context. See services.executor.read_claimed.
--- Locks: the finished job rows, found by ctid; the claimed ones (SKIP LOCKED), by ctid too.
+-- Locks: the finished job rows, found by ctid; then the claimed ones (SKIP LOCKED), by ctid too. In that order, which the condition on
+-- `ended` sees to: a claim may come upon a row that another executor has just claimed, and hold it until the end of the statement. Whoever
+-- recorded ends after that could wait for an executor that waits for it. After its claims a statement waits for nobody.
 -- The state of what is done is compared in a way that no index answers: the index of running jobs looks small to the planner, which
 -- would read all of it for each statement.
 -- What is rare (jobs of runs, limits, results) is looked for only where an aggregate has seen it: each look goes through all rows.
@@ -85,6 +87,7 @@ best as (
         and l.labels <@ @labels::text[]
         and not exists (select 1 from queue q where q.name = l.queue and q.paused_at is not null)
         and @slots::integer > 0
+        and (select e.jobs from ended e) >= 0
     order by head.claim_order
     limit 1
 ),
