@@ -1,12 +1,12 @@
 """The duty that packs the logs of ended attempts into blocks, in which they are found and kept.
 
-A transaction moves one attempt on by a few megabytes at most. A long log takes several: what is packed of it is in
-blocks up to `packed_seq`, and its chunks are there until some time after all of it is.
+A transaction moves one log on by a few megabytes at most, or packs some short ones. A long log takes several: what is
+packed of it is in blocks up to `packed_seq`, and its chunks are there until some time after all of it is.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -15,6 +15,7 @@ from anyio import to_thread
 
 from services.scheduler.cut_blocks import REACH_BYTES, REACH_CHUNKS, cut_blocks
 from services.scheduler.queries.pack_logs import (
+    FindLogsToPackRow,
     LockLogToPackRow,
     find_logs_to_pack,
     lock_log_to_pack,
@@ -35,7 +36,8 @@ from shared.loop import jittered
 logger = logging.getLogger(__name__)
 
 # So many of the oldest, and of the newest.
-_BATCH: Final = 8
+_BATCH: Final = 25
+_GROUP_BYTES: Final = 512 * 1024
 _PAGE_BYTES: Final = 2 * 1024 * 1024
 _PAGE_ROWS: Final = 10_000
 _LOOK_SECONDS: Final = 1.5
@@ -51,14 +53,34 @@ class _Packed(msgspec.Struct, frozen=True):
 async def pack_logs(pool: Pool, *, page_rows: int = _PAGE_ROWS, page_bytes: int = _PAGE_BYTES) -> float:
     """Pack a stretch of some logs; returns the seconds until the next look."""
     found = await query(pool, partial(find_logs_to_pack, max_logs=_BATCH))
-    packed = [
-        await in_transaction(
-            pool,
-            partial(pack_log, job_id=log.job_id, epoch=log.epoch, page_rows=page_rows, page_bytes=page_bytes),
-        )
-        for log in found
-    ]
-    return 0 if any(packed) else jittered(_LOOK_SECONDS)
+    packed = False
+    for logs in _group(found):
+
+        async def pack(connection: Connection, logs: Sequence[FindLogsToPackRow] = logs) -> bool:
+            done = [
+                await pack_log(
+                    connection, job_id=log.job_id, epoch=log.epoch, page_rows=page_rows, page_bytes=page_bytes
+                )
+                for log in logs
+            ]
+            return any(done)
+
+        packed |= await in_transaction(pool, pack)
+    return 0 if packed else jittered(_LOOK_SECONDS)
+
+
+def _group(found: Iterable[FindLogsToPackRow]) -> Iterator[list[FindLogsToPackRow]]:
+    """Yield logs that are packed in one transaction: a long one by itself, many short ones together."""
+    group: list[FindLogsToPackRow] = []
+    size = 0
+    for log in found:
+        if group and size + log.log_bytes > _GROUP_BYTES:
+            yield group
+            group, size = [], 0
+        group.append(log)
+        size += log.log_bytes
+    if group:
+        yield group
 
 
 async def pack_log(

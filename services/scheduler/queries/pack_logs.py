@@ -20,7 +20,7 @@ from shared.queries.models import LogRetention
 FIND_LOGS_TO_PACK: Final = """\
 -- name: FindLogsToPack
 (
-    select a.job_id, a.epoch
+    select a.job_id, a.epoch, a.log_bytes
     from attempt a
     where a.log_state = 'open'
         and a.ended_at is not null
@@ -29,7 +29,7 @@ FIND_LOGS_TO_PACK: Final = """\
 )
 union
 (
-    select a.job_id, a.epoch
+    select a.job_id, a.epoch, a.log_bytes
     from attempt a
     where a.log_state = 'open'
         and a.ended_at is not null
@@ -44,6 +44,7 @@ class FindLogsToPackRow(Struct, frozen=True):
 
     job_id: JobId
     epoch: int
+    log_bytes: int
 
 
 _make_find_logs_to_pack_row = args_row(FindLogsToPackRow)

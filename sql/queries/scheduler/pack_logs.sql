@@ -2,7 +2,7 @@
 -- Ended attempts whose logs are not packed: some of those that wait longest, and of the newest, so that neither a long log nor many
 -- keep those from being found that just ended.
 (
-    select a.job_id, a.epoch
+    select a.job_id, a.epoch, a.log_bytes
     from attempt a
     where a.log_state = 'open'
         and a.ended_at is not null
@@ -11,7 +11,7 @@
 )
 union
 (
-    select a.job_id, a.epoch
+    select a.job_id, a.epoch, a.log_bytes
     from attempt a
     where a.log_state = 'open'
         and a.ended_at is not null
