@@ -14,9 +14,9 @@ _PIECE_BYTES: Final = 64 * 1024
 
 
 def wants_range(request: Request[Any, Any, Any], etag: str | None) -> bool:
-    """Whether a part may be sent: it is asked for, and `If-Range` does not ask for what is not there any more."""
+    """Whether a part may be sent: GET asks for it, and `If-Range` does not name what is not there any more."""
     condition = request.headers.get("if-range")
-    return "range" in request.headers and (condition is None or condition == etag)
+    return request.method == "GET" and "range" in request.headers and (condition is None or condition == etag)
 
 
 def answer_range(

@@ -131,8 +131,9 @@ async def test_head_tells_how_much_there_is_and_sends_nothing(door: Door, engine
     async with door.client() as client:
         raw = await client.head(address(scribe, "/raw"))
         assert (raw.status_code, raw.headers["content-length"], raw.content) == (200, "11", b"")
-        part = await client.head(address(scribe, "/raw"), headers={"range": "bytes=0-3"})
-        assert (part.status_code, part.headers["content-length"]) == (206, "4")
+        # Ranges are defined for GET alone.
+        whole = await client.head(address(scribe, "/raw"), headers={"range": "bytes=0-3"})
+        assert (whole.status_code, whole.headers["content-length"]) == (200, "11")
         text = await client.head(address(scribe, ""))
         assert (text.status_code, text.content) == (200, b"")
         unknown = await client.head("/api/v1/jobs/01234567-89ab-7def-8123-456789abcdef/log/raw")
