@@ -26,15 +26,17 @@ class CutBlock(msgspec.Struct, frozen=True):
 def cut_blocks(chunks: Sequence[StoredChunk], before: Sequence[StoredChunk], *, is_last: bool) -> Iterator[CutBlock]:
     """Yield blocks of chunks that follow `before`, at least one if there are chunks.
 
-    Unless they are the last, the end of them is left for the next time: a full block sees what follows it.
+    Unless they are the last, the end of them is left for the next time: a block sees what follows it, as far as it
+    reaches.
     """
     known = [*before, *chunks]
     start = len(before)
     while start < len(known):
         end = _end_of_block(known, start)
-        if end == len(known) and not is_last and start > len(before):
+        after = _reach_on(known, end)
+        if end + len(after) == len(known) and not is_last and start > len(before):
             return
-        yield CutBlock(known[start:end], _reach_back(known, start), _reach_on(known, end))
+        yield CutBlock(known[start:end], _reach_back(known, start), after)
         start = end
 
 
