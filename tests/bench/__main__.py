@@ -28,6 +28,8 @@ from tests.bench.measure_jobs_pickup import measure_jobs_pickup
 from tests.bench.measure_jobs_python import measure_jobs_python
 from tests.bench.measure_jobs_snapshot import measure_jobs_snapshot
 from tests.bench.measure_log_delivery import measure_log_delivery
+from tests.bench.measure_log_search import measure_log_search, measure_log_search_short
+from tests.bench.measure_log_storage import measure_log_storage
 from tests.bench.measure_logs_buildbot import measure_logs_buildbot
 from tests.bench.measure_logs_burst import measure_logs_burst
 from tests.bench.measure_logs_clients import measure_logs_clients
@@ -50,6 +52,9 @@ FIGURES: Final[dict[str, Callable[[Bench], Outcome]]] = {
     "logs-load": measure_logs_load,
     "logs-load-short": measure_logs_load_short,
     "logs-clients": measure_logs_clients,
+    "logs-search": measure_log_search,
+    "logs-search-short": measure_log_search_short,
+    "logs-stored": measure_log_storage,
     "runs": measure_runs,
     "jobs-drain": measure_jobs_drain,
     "jobs-depth": measure_jobs_depth,
@@ -62,7 +67,7 @@ FIGURES: Final[dict[str, Callable[[Bench], Outcome]]] = {
     "webhook-rate": measure_webhook_rate,
 }
 # Measured only when it is named: the same in less time.
-_ON_REQUEST: Final = ("logs-load-short",)
+_ON_REQUEST: Final = ("logs-load-short", "logs-search-short")
 _LEAST_WIDTH: Final = 184
 
 
