@@ -21,6 +21,11 @@ from shared.loop import jittered
 logger = logging.getLogger(__name__)
 
 _BATCH: Final = 500
+# A claim may commit a moment after its executor's end. A running job of one that ended long ago can only come from
+# outside, as from a backup that was restored: so all executors are gone through at the start, and then once an hour.
+_NEAR_SECONDS: Final = 86_400.0
+_FAR_SECONDS: Final = 1e9
+_FAR_PAUSE_SECONDS: Final = 3600.0
 
 
 class _Sighting(NamedTuple):
@@ -40,6 +45,16 @@ class BeatWatch:
         self._gap_seconds = lease_seconds / 2
         self._clock = clock
         self._sightings: dict[ExecutorId, _Sighting] = {}
+        self._far_due_at = float("-inf")
+
+    def reach_seconds(self) -> float:
+        """Return how long ago an executor may have ended whose jobs the next pass looks for."""
+        return _FAR_SECONDS if self._clock() >= self._far_due_at else _NEAR_SECONDS
+
+    def looked(self, reach_seconds: float) -> None:
+        """Note that a pass with that reach has left nothing."""
+        if reach_seconds == _FAR_SECONDS:
+            self._far_due_at = self._clock() + _FAR_PAUSE_SECONDS
 
     def forget(self) -> None:
         """Begin anew: the database was away, so that silence proves nothing."""
@@ -74,7 +89,10 @@ async def rescue_jobs(pool: Pool, watch: BeatWatch) -> float:
             lost = await declare_lost(connection, executor_ids=list(silent), beat_seqs=list(silent.values()))
             for row in lost:
                 logger.warning("executor %s is lost", row.name, extra={"executor_id": row.executor_id})
-        rescued = await rescue_orphaned_jobs(connection, max_jobs=_BATCH)
+        reach = watch.reach_seconds()
+        rescued = await rescue_orphaned_jobs(connection, max_jobs=_BATCH, ended_within_seconds=reach)
+        if len(rescued) < _BATCH:
+            watch.looked(reach)
         for job in rescued:
             logger.warning("job taken from a lost executor: now %s", job.state, extra={"job_id": job.job_id})
         return len(rescued)

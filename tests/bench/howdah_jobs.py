@@ -25,6 +25,7 @@ from tests.bench.noop_handler import COUNTER, COUNTER_VARIABLE
 from tests.bench.open_bench import Bench
 from tests.bench.peers.driven_queue import Driven, DrivenQueue
 from tests.bench.peers.driver_process import Program
+from tests.bench.peers.job_system import Settings
 from tests.bench.peers.serve_commands import say, serve_commands
 
 _BULK: Final = 10_000
@@ -119,26 +120,28 @@ class HowdahDriver:
             await self._connection.close()
 
 
+def describe_howdah(name: str, database: str, program: Program, settings: tuple[Settings, ...]) -> Driven:
+    """Say how a program is measured that works on Howdah's own tables."""
+    return Driven(
+        name=name,
+        database=database,
+        program=program,
+        settings=settings,
+        table="job",
+        newest="select clock_timestamp()",
+        unfinished="""
+            select count(*)
+            from lane l
+            join job j on j.lane_id = l.id and j.state in ('ready', 'running') and %s::timestamptz is not null
+            where l.job_type = 'noop'
+        """,
+        client_fills=True,
+    )
+
+
 def open_howdah_jobs(bench: Bench) -> DrivenQueue:
     """Return Howdah as a job queue to be measured."""
-    return DrivenQueue(
-        bench,
-        Driven(
-            name="Howdah",
-            database="bench_howdah",
-            program=HOWDAH_DRIVER,
-            settings=("tuned", "defaults"),
-            table="job",
-            newest="select clock_timestamp()",
-            unfinished="""
-                select count(*)
-                from lane l
-                join job j on j.lane_id = l.id and j.state in ('ready', 'running') and %s::timestamptz is not null
-                where l.job_type = 'noop'
-            """,
-            client_fills=True,
-        ),
-    )
+    return DrivenQueue(bench, describe_howdah("Howdah", "bench_howdah", HOWDAH_DRIVER, ("tuned", "defaults")))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from tests.bench.howdah_jobs import open_howdah_jobs
+from tests.bench.howdah_loop import open_howdah_loop
 from tests.bench.job_loop import open_job_loop
 from tests.bench.open_bench import Bench
 from tests.bench.outcome import Aim, Line, Spread, compare, summarize
@@ -56,11 +57,15 @@ class Field(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def gather_entrants(bench: Bench) -> Iterator[Field]:
-    """Find out who can be measured here, and throw away what they made."""
+def gather_entrants(bench: Bench, *, own_limit: bool = False) -> Iterator[Field]:
+    """Find out who can be measured here, and throw away what they made.
+
+    With `own_limit` there is a second bare loop: over Howdah's own tables.
+    """
     peers, missing = list_peers(bench)
     howdah = open_howdah_jobs(bench)
-    systems: list[JobSystem] = [howdah, open_job_loop(bench), *peers]
+    loops = [open_job_loop(bench), *([open_howdah_loop(bench)] if own_limit else [])]
+    systems: list[JobSystem] = [howdah, *loops, *peers]
     first, *others = [Entrant(system, settings) for system in systems for settings in system.settings]
     try:
         yield Field(first, others, missing)

@@ -2,6 +2,7 @@
 
 from typing import Final, TypeAlias
 
+from tests.bench.howdah_loop import OWN_LIMIT
 from tests.bench.job_entrants import Entrant, gather_entrants, line_up, take_rounds
 from tests.bench.job_loop import LIMIT
 from tests.bench.open_bench import Bench
@@ -13,6 +14,7 @@ _ROUNDS: Final = 3
 _PROCESSES: Final = (1, 2)
 _LEAST_RATIOS: Final = {
     (LIMIT, "tuned"): 0.7,
+    (OWN_LIMIT, "tuned"): 0.7,
     ("graphile-worker", "tuned"): 1.0,
     ("PgQueuer", "tuned"): 1.5,
 }
@@ -23,7 +25,7 @@ _Drains: TypeAlias = dict[int, list[Drained]]
 
 def measure_jobs_drain(bench: Bench) -> Outcome:
     """Have everybody drain, in turns."""
-    with gather_entrants(bench) as field:
+    with gather_entrants(bench, own_limit=True) as field:
         taken = take_rounds(field, _ROUNDS, _drain)
     lines: list[Line] = []
     for place, warmth in enumerate(("", ", warm")):

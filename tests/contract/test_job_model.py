@@ -319,7 +319,9 @@ class JobStories(RuleBasedStateMachine):
         lost = self.ask(self.engine.scheduler, partial(declare_lost, executor_ids=[executor_id], beat_seqs=[beat_seq]))
         assert [row.executor_id for row in lost] == [executor_id]
         rescued: dict[UUID, JobState] = {}
-        while rows := self.ask(self.engine.scheduler, partial(rescue_jobs, max_jobs=max_jobs)):
+        while rows := self.ask(
+            self.engine.scheduler, partial(rescue_jobs, max_jobs=max_jobs, ended_within_seconds=1e9)
+        ):
             assert len(rows) <= max_jobs
             rescued |= {row.job_id: row.state for row in rows}
         had = [

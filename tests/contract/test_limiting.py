@@ -207,7 +207,7 @@ class Race:
         while not self.is_over():
             await release_duty(self.engine.scheduler, batch=2)
             await promote_jobs(self.engine.scheduler)
-            await query(self.engine.scheduler, partial(rescue_jobs, max_jobs=10))
+            await query(self.engine.scheduler, partial(rescue_jobs, max_jobs=10, ended_within_seconds=60))
 
     async def work(self, seed: int) -> None:
         chance = random.Random(seed)

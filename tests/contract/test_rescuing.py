@@ -24,7 +24,10 @@ async def lose(engine: Engine, executor: ExecutorId) -> None:
 
 
 async def rescue(engine: Engine) -> list[str]:
-    return [str(row.state) for row in await in_transaction(engine.scheduler, partial(rescue_jobs, max_jobs=100))]
+    return [
+        str(row.state)
+        for row in await in_transaction(engine.scheduler, partial(rescue_jobs, max_jobs=100, ended_within_seconds=60))
+    ]
 
 
 async def beat(engine: Engine, executor: ExecutorId) -> bool:
@@ -85,6 +88,30 @@ async def test_a_claim_that_commits_after_the_declaration_is_rescued_by_the_next
         await lose(engine, executor)
         assert await rescue(engine) == []
     assert await rescue(engine) == ["ready"]
+
+
+async def test_running_jobs_of_an_executor_that_ended_long_ago_are_found_at_the_start_and_once_an_hour(
+    engine: Engine,
+) -> None:
+    _, ids = await engine.start_run({"a": []})
+    executor = await engine.add_executor()
+    clock = Clock()
+    watch = BeatWatch(10.0, clock)
+
+    async def restore() -> None:
+        """As an older backup has it."""
+        await engine.claim(executor)
+        engine.sql("update executor set state = 'lost', ended_at = now() - interval '40 days'")
+
+    await restore()
+    await rescue_duty(engine.scheduler, watch)
+    assert engine.job(ids["a"]).state == "ready"
+    engine.sql("update executor set state = 'active', ended_at = null")
+    await restore()
+    for state, seconds in (("running", 60), ("ready", 3600)):
+        clock.now += seconds
+        await rescue_duty(engine.scheduler, watch)
+        assert engine.job(ids["a"]).state == state
 
 
 async def test_an_executor_that_beats_is_not_declared_lost(engine: Engine) -> None:

@@ -94,9 +94,9 @@ with orphaned as (
         ) as next_state
     from executor e
     join job j on j.executor_id = e.id and j.state = 'running'
-    where e.ended_at > now() - interval '1 day'
+    where e.ended_at > now() - make_interval(secs => $1::float8)
     order by j.id
-    limit $1::integer
+    limit $2::integer
     for update of j skip locked
 ),
 moved as (
@@ -152,11 +152,17 @@ class RescueJobsRow(Struct, frozen=True):
 _make_rescue_jobs_row = args_row(RescueJobsRow)
 
 
-async def rescue_jobs(conn: AsyncConnection[Any], *, max_jobs: int) -> list[RescueJobsRow]:
+async def rescue_jobs(
+    conn: AsyncConnection[Any],
+    *,
+    ended_within_seconds: float,
+    max_jobs: int,
+) -> list[RescueJobsRow]:
     """moves job: running → ready | failed | dead | canceled
     Jobs whose executor has ended, also when it claimed them in the very moment of
-    being declared lost. Locks: the job rows (SKIP LOCKED), then their attempts.
+    being declared lost. Each executor that ended within `ended_within_seconds` is a look into the index of running jobs.
+    Locks: the job rows (SKIP LOCKED), then their attempts.
     """
     cur = AsyncRawCursor(conn, row_factory=_make_rescue_jobs_row)
-    await cur.execute(RESCUE_JOBS, (max_jobs,))
+    await cur.execute(RESCUE_JOBS, (ended_within_seconds, max_jobs))
     return await cur.fetchall()

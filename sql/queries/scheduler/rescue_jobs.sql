@@ -30,7 +30,8 @@ from declared d;
 -- name: RescueJobs :many
 -- moves job: running → ready | failed | dead | canceled
 -- Jobs whose executor has ended, also when it claimed them in the very moment of
--- being declared lost. Locks: the job rows (SKIP LOCKED), then their attempts.
+-- being declared lost. Each executor that ended within `ended_within_seconds` is a look into the index of running jobs.
+-- Locks: the job rows (SKIP LOCKED), then their attempts.
 with orphaned as (
     select j.id, j.claim_epoch, (j.losses + 1)::smallint as losses,
         next_job_state(
@@ -39,7 +40,7 @@ with orphaned as (
         ) as next_state
     from executor e
     join job j on j.executor_id = e.id and j.state = 'running'
-    where e.ended_at > now() - interval '1 day'
+    where e.ended_at > now() - make_interval(secs => @ended_within_seconds::float8)
     order by j.id
     limit @max_jobs::integer
     for update of j skip locked
