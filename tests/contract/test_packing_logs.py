@@ -6,6 +6,7 @@ from typing import Any
 import anyio
 import pytest
 
+from deploy.migrate import MIGRATIONS, run_dbmate
 from services.scheduler.pack_logs import pack_log, pack_logs
 from services.scheduler.removal_place import RemovalPlace
 from services.scheduler.remove_chunks import remove_chunks
@@ -13,7 +14,7 @@ from services.scheduler.remove_logs import remove_logs
 from shared.db import in_transaction
 from shared.logs.find_level import Level
 from shared.logs.split_words import number_words
-from tests.engine import SUCCEEDED, Engine
+from tests.engine import SUCCEEDED, Engine, open_engine
 from tests.stored_logs import START, StoredLog, add_log, make_chunks, read_log
 
 HOUR = timedelta(hours=1)
@@ -297,3 +298,20 @@ def rows_of(engine: Engine, log: StoredLog) -> int:
         log.job_id,
     )
     return int(count)
+
+
+async def test_what_was_written_before_there_were_blocks_is_packed_too(engine: Engine) -> None:
+    log, nothing = add_log(engine, LONG), add_log(engine, [])
+    totals = engine.sql("select log_bytes, log_lines from attempt where job_id = %s", log.job_id)
+    owner = engine.database.dsn("owner")
+    for file in MIGRATIONS.glob("*.sql"):
+        if file.name >= "20261125000501":
+            run_dbmate(owner, "rollback")
+    run_dbmate(owner, "migrate")
+    # Its connections knew types that are others now.
+    async with open_engine(engine.database) as upgraded:
+        assert state(upgraded, log) == ("open", 0, None)
+        assert state(upgraded, nothing) == ("none", 0, None)
+        assert engine.sql("select log_bytes, log_lines from attempt where job_id = %s", log.job_id) == totals
+        await pack_all(upgraded)
+        assert read_log(upgraded, log) == LONG
