@@ -5,6 +5,7 @@ packed of it is in blocks up to `packed_seq`, and its chunks are there until som
 """
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -40,6 +41,7 @@ _BATCH: Final = 25
 _GROUP_BYTES: Final = 512 * 1024
 _PAGE_BYTES: Final = 2 * 1024 * 1024
 _PAGE_ROWS: Final = 10_000
+_STEP_SECONDS: Final = 1.0
 _LOOK_SECONDS: Final = 1.5
 
 
@@ -54,7 +56,11 @@ async def pack_logs(pool: Pool, *, page_rows: int = _PAGE_ROWS, page_bytes: int 
     """Pack a stretch of some logs; returns the seconds until the next look."""
     found = await query(pool, partial(find_logs_to_pack, max_logs=_BATCH))
     packed = False
-    for logs in _group(found):
+    began = time.monotonic()
+    # Short ones first, and a new look after a while: what just ended does not wait for all long ones to move on.
+    for logs in _group(sorted(found, key=lambda log: log.log_bytes)):
+        if time.monotonic() - began > _STEP_SECONDS:
+            return 0
 
         async def pack(connection: Connection, logs: Sequence[FindLogsToPackRow] = logs) -> bool:
             done = [
