@@ -30,11 +30,12 @@ _BYTE_COST: Final = 4
 
 
 class Growth(NamedTuple):
-    """A log that has grown: from `after_seq` up to the attempt's `last_seq`."""
+    """A log that has grown, or may have: from `after_seq` up to `up_to_seq`."""
 
     job_id: JobId
     attempt: AttemptLog
     after_seq: int
+    up_to_seq: int
 
 
 class LogPage:
@@ -117,16 +118,15 @@ class LogFeeds:
                 self._pages.put(job_id, page)
             return page
 
-    async def read_ahead(self, grown: Iterable[Growth]) -> None:
-        """Read what is new at the ends of several logs, in one query, for those who wait there.
+    async def read_ahead(self, grown: Iterable[Growth]) -> set[JobId]:
+        """Read what is new at the ends of several logs, in one query, for those who wait there; returns whose it is.
 
         Whatever it leaves out is read by whoever needs it. Raises `DatabaseUnavailableError`.
         """
         with self._claimed(grown) as wanted:
-            if wanted:
-                await self._read_new(wanted)
+            return await self._read_new(wanted) if wanted else set()
 
-    async def _read_new(self, wanted: Sequence[Growth]) -> None:
+    async def _read_new(self, wanted: Sequence[Growth]) -> set[JobId]:
         rows = await query(
             self._pool,
             partial(
@@ -135,7 +135,7 @@ class LogFeeds:
                 epochs=[growth.attempt.epoch for growth in wanted],
                 days=[growth.attempt.day for growth in wanted],
                 after_seqs=[growth.after_seq for growth in wanted],
-                up_to_seqs=[growth.attempt.last_seq for growth in wanted],
+                up_to_seqs=[growth.up_to_seq for growth in wanted],
                 max_rows=_NEW_ROWS,
                 max_bytes=_NEW_BYTES,
             ),
@@ -148,6 +148,7 @@ class LogFeeds:
             if chunks:
                 page = ChunkPage(growth.after_seq, chunks[-1].seq, chunks)
                 self._pages.put(growth.job_id, LogPage(growth.attempt.epoch, page))
+        return {job_id for job_id, _ in found}
 
     @contextmanager
     def _claimed(self, grown: Iterable[Growth]) -> Iterator[list[Growth]]:
@@ -155,16 +156,23 @@ class LogFeeds:
         wanted: list[Growth] = []
         try:
             for growth in grown:
-                cursor = ChunkCursor(growth.attempt.epoch, growth.after_seq)
                 lock = self._pages.lock(growth.job_id)
-                if lock.locked() or growth.after_seq < growth.attempt.packed_seq or self.find(growth.job_id, cursor):
+                after_seq = self._end_of_known(growth)
+                if lock.locked() or after_seq >= growth.up_to_seq or after_seq < growth.attempt.packed_seq:
                     continue
                 lock.acquire_nowait()
-                wanted.append(growth)
+                wanted.append(growth._replace(after_seq=after_seq))
             yield wanted
         finally:
             for growth in wanted:
                 self._pages.lock(growth.job_id).release()
+
+    def _end_of_known(self, growth: Growth) -> int:
+        """Return up to where the pages that are there go on from `after_seq`."""
+        cursor = ChunkCursor(growth.attempt.epoch, growth.after_seq)
+        while (page := self.find(growth.job_id, cursor)) is not None:
+            cursor = page.last
+        return cursor.seq
 
     async def begin_filter(self, job_id: JobId, attempt: AttemptLog, seq: int, least: Level) -> LineFilter:
         """Return a filter for what comes after the attempt's chunk `seq`: it knows of lines that go on there.

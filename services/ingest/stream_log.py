@@ -64,7 +64,9 @@ class LogReader:
         if cursor.epoch != self._cursor.epoch:
             self._filter = None
         self._cursor = cursor
-        if current is not None and cursor.seq < current.last_seq:
+        # What has been read ahead is told, whether it was known to be there or not.
+        feeds = self._resources.log_feeds
+        if current is not None and (cursor.seq < current.last_seq or feeds.find(self._job_id, cursor) is not None):
             events = await (self._read(current) if self._least is Level.UNMARKED else self._read_marked(current))
             return Look(events, more=True)
         if not is_over(self._state):
@@ -85,7 +87,7 @@ class LogReader:
             taken += events[:count]
             left -= size
             seq = seq + count if count < len(events) else page.last.seq
-            page = feeds.find(self._job_id, ChunkCursor(attempt.epoch, seq)) if seq < attempt.last_seq else None
+            page = feeds.find(self._job_id, ChunkCursor(attempt.epoch, seq))
         self._cursor = ChunkCursor(attempt.epoch, seq)
         return b"".join(taken)
 

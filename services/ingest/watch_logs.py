@@ -18,9 +18,26 @@ from shared.queries.models import JobState
 
 _WATCHED_SECONDS: Final = 1.0
 _UNWATCHED_SECONDS: Final = 60.0
+# After such a pause, what has been printed is looked for before anything else; of so few logs, that costs little.
+_IDLE_SECONDS: Final = 0.1
+_FEW: Final = 32
+_ANY_SEQ: Final = 2**62
 
 # Of a job that was deleted together with its pipeline: its stream ends.
 GONE: Final = LogState(JobState.CANCELED, final=True, attempts=())
+
+
+class CountingBell(Bell):
+    """A bell that tells a ring from a pause that is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rings = 0
+
+    def ring(self) -> None:
+        """Wake the loop, now or as soon as it would wait."""
+        self.rings += 1
+        super().ring()
 
 
 class LogWatch:
@@ -33,7 +50,8 @@ class LogWatch:
         self._states: dict[JobId, LogState] = {}
         self._pace = Pace()
         # Rung by NOTIFY, and by a new follower.
-        self.bell = Bell()
+        self.bell = CountingBell()
+        self._rings_heard = 0
 
     @contextmanager
     def follow(self, job_id: JobId, bell: Bell) -> Iterator[None]:
@@ -65,7 +83,11 @@ class LogWatch:
             return _UNWATCHED_SECONDS
         if (early := self._pace.seconds_left()) > 0:
             return early
+        is_rung, self._rings_heard = self.bell.rings != self._rings_heard, self.bell.rings
+        is_idle = self._pace.seconds_left() < -_IDLE_SECONDS
         with self._pace.look():
+            if is_rung and is_idle:
+                await self._read_ends()
             watched = list(self._bells)
             found = await read_states(self._pool, watched)
             changed = {
@@ -85,6 +107,18 @@ class LogWatch:
                     bell.ring()
         return _WATCHED_SECONDS
 
+    async def _read_ends(self) -> None:
+        """Read on at the ends of a few logs without asking first which of them have grown: a line comes sooner."""
+        ends = [
+            Growth(job_id, latest, latest.last_seq, _ANY_SEQ)
+            for job_id, state in self._states.items()
+            if state.attempts and not (latest := state.attempts[-1]).ended
+        ]
+        if len(ends) <= _FEW:
+            for job_id in await self._feeds.read_ahead(ends):
+                for bell in self._bells.get(job_id, ()):
+                    bell.ring()
+
 
 def growths(job_id: JobId, before: LogState | None, now: LogState) -> Iterator[Growth]:
     """Yield by what a log has grown; nothing if it is not known how far it went before."""
@@ -94,4 +128,4 @@ def growths(job_id: JobId, before: LogState | None, now: LogState) -> Iterator[G
         known = before.attempt(attempt.epoch)
         after_seq = 0 if known is None else known.last_seq
         if attempt.last_seq > after_seq:
-            yield Growth(job_id, attempt, after_seq)
+            yield Growth(job_id, attempt, after_seq, attempt.last_seq)
