@@ -32,8 +32,11 @@ up: setup ## Start PostgreSQL and the four services, and keep their data in var/
 dev: setup ## The same, restarting a service when its code changes
 	@$(BIN)/python -m deploy.embedded.up --reload
 
+# A whole file goes to one process: what its tests share is made once. WORKERS=0: all in this one.
+WORKERS ?= 2
+
 test: setup ## Run the tests: unit, contract, service, end to end
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: setup ## Style, types, import arrows, generated code, lock files
 	@$(BIN)/ruff check .
