@@ -33,19 +33,31 @@ def test_no_more_is_fetched_than_what_is_looked_at(desk: Desk, site: Site) -> No
     log.press("End")
     expect(log.line(BIG_LINES)).to_contain_text(f"line {BIG_LINES - 1} of")
     assert len(asked) <= 6
-    # A scroll bar that is dragged over everything passes many places, and asks for few.
+    # A scroll bar that is dragged over everything passes a thousand places, and asks for those that are drawn.
     log.box.evaluate(
         """async (box) => {
-            for (let share = 100; share >= 0; share -= 1) {
-                box.scrollTop = (box.scrollHeight * share) / 100;
-                await new Promise(requestAnimationFrame);
+            for (let place = 1000; place >= 0; place -= 1) {
+                box.scrollTop = (box.scrollHeight * place) / 1000;
+                if (place % 50 === 0) await new Promise(requestAnimationFrame);
             }
         }"""
     )
     expect(log.head("install")).to_be_visible()
     expect(log.page.locator(".log-line.waiting")).to_have_count(0)
-    assert len(asked) <= 60
+    assert len(asked) <= 6 + 2 * 21
     assert log.drawn() <= MOST_ROWS
+
+
+def test_what_has_been_scrolled_past_is_not_waited_for(desk: Desk, site: Site) -> None:
+    page = desk.page()
+    log = LogPage(page, site, site.jobs["big"]).open()
+    expect(log.line(ERROR_LINE)).to_contain_text(ERROR)
+    page.route("**/log/lines?*from=100000&*", lambda _route: None)  # never answered
+    with page.expect_request(re.compile("from=100000&")):
+        page.evaluate("location.hash = '#L100100'")
+    with page.expect_event("requestfailed", lambda request: "from=100000&" in request.url):
+        log.press("End")
+    expect(log.line(BIG_LINES)).to_contain_text(f"line {BIG_LINES - 1} of")
 
 
 def test_every_line_is_where_its_number_says(desk: Desk, site: Site) -> None:
@@ -156,11 +168,22 @@ def test_only_the_lines_of_a_level_are_shown(desk: Desk, site: Site) -> None:
     log.press("End")
     expect(log.line(199_501)).to_contain_text("WARNING: line 199500")
     assert log.drawn() <= MOST_ROWS
-    # The failing line is not hidden by a filter.
+    # A line that is linked to is not hidden by a filter.
     level.select_option("error")
+    expect(log.rows).to_have_count(1)
     log.page.goto(log.page.url.split("#")[0] + "#L7")
     expect(log.line(7)).to_be_visible()
     expect(level).to_have_value("")
+
+
+def test_a_log_without_such_lines_says_so(desk: Desk, site: Site) -> None:
+    log = LogPage(desk.page(), site, site.jobs["hostile"]).open()
+    log.page.get_by_label("Lines").select_option("error")
+    expect(log.box).to_have_attribute("data-note", "no line is marked so")
+    expect(log.page.locator(".log-line")).to_have_count(0)
+    log.page.get_by_label("Lines").select_option("")
+    expect(log.box).to_have_attribute("data-note", "")
+    expect(log.rows.first).to_be_visible()
 
 
 def test_times_are_shown_as_wanted_and_that_is_remembered(desk: Desk, site: Site) -> None:

@@ -22,6 +22,11 @@ export class LevelFilter {
     return this.level ? this.chosen : null;
   }
 
+  // Whether all lines so far have been looked at.
+  hasLookedAt(total) {
+    return !this.controller && this.from >= total;
+  }
+
   reset() {
     this.controller?.abort();
     this.controller = null;

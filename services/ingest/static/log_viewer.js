@@ -184,7 +184,14 @@ export class LogViewer {
     this.rows.update(sections, this.total);
     const height = this.box.clientHeight;
     this.list.update(this.shownRows.count, where);
+    this.box.dataset.note = this.shownRows.count ? "" : this.emptiness;
     if (where.toEnd && this.box.clientHeight !== height) this.showBox();
+  }
+
+  // Why there is no row.
+  get emptiness() {
+    if (this.levels.rows) return this.levels.hasLookedAt(this.total) ? "no line is marked so" : "looking …";
+    return this.final || this.removed ? "" : "nothing yet";
   }
 
   get shownRows() {
