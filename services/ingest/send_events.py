@@ -103,8 +103,6 @@ async def _repeat(
     failures = 0
     sent_at = checked_at = anyio.current_time()
     while not stop.requested:
-        # Neither a look at what is in memory nor a client who reads fast lets others have their turn by itself.
-        await anyio.lowlevel.checkpoint()
         bell.hush()
         try:
             found = await look()
@@ -126,7 +124,10 @@ async def _repeat(
             if checked_at - sent_at >= heartbeat_seconds:
                 yield _HEARTBEAT
                 sent_at = checked_at
-        if not found.more and not stop.requested:
+        if found.more:
+            # Neither a look at what is in memory nor a client who reads fast lets others have their turn by itself.
+            await anyio.lowlevel.checkpoint()
+        elif not stop.requested:
             until_check = max(0.0, checked_at + heartbeat_seconds - anyio.current_time())
             await bell.wait(min(until_check, backoff_seconds(failures)) if failures else until_check)
 

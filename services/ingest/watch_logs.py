@@ -19,7 +19,7 @@ from shared.queries.models import JobState
 _WATCHED_SECONDS: Final = 1.0
 _UNWATCHED_SECONDS: Final = 60.0
 # After such a pause, what has been printed is looked for before anything else; of so few logs, that costs little.
-_IDLE_SECONDS: Final = 0.1
+_IDLE_SECONDS: Final = 0.02
 _FEW: Final = 32
 _ANY_SEQ: Final = 2**62
 
