@@ -1,4 +1,7 @@
-"""A real browser before a real stack. Skipped where there is no Chromium: CI installs Debian's."""
+"""A real browser before a real stack. Skipped where there is no Chromium: CI installs Debian's.
+
+Run apart, with `make browser`: the browser's driver keeps an event loop of its own for the whole session.
+"""
 
 import os
 import shutil

@@ -41,7 +41,9 @@ export function listenToReader(viewer) {
   });
 
   document.addEventListener("copy", (copied) => {
-    const text = selectedText(list.pane) ?? (root.contains(document.activeElement) ? viewer.selectedLines() : null);
+    const focused = document.activeElement;
+    const isNumbers = getSelection().isCollapsed && root.contains(focused) && !focused.matches("input");
+    const text = isNumbers ? viewer.linked.text((number) => viewer.line(number)) : selectedText(list.pane);
     if (text === null) return;
     copied.clipboardData.setData("text/plain", text);
     copied.preventDefault();

@@ -7,20 +7,15 @@ import { FoldedRows } from "./log_folds.js";
 import { Follower } from "./log_follow.js";
 import { listenToReader } from "./log_input.js";
 import { LevelFilter } from "./log_levels.js";
-import { readHash, writeHash } from "./log_links.js";
+import { LinkedLines } from "./log_links.js";
 import { RowList } from "./log_list.js";
+import { OutlineKeeper } from "./log_outline.js";
 import { readSections, stepStarts } from "./log_sections.js";
 import { keepSettings, rememberFolds } from "./log_settings.js";
 import { LineStore } from "./log_store.js";
 import { LogStream } from "./log_stream.js";
 
-const RETRY_MILLISECONDS = 2000;
-const STEP_MILLISECONDS = 400;         // a step has begun: what is it called?
-const PACKED_MILLISECONDS = 1000;      // the first wait for what is found when a log is packed
-const NOTHING = {
-  attempt: null, attempts: [], lines: 0, ended: false, complete: false, steps: [], groups: [], levels: {},
-  failing_line: null, failing_text: null,
-};
+const STEP_MILLISECONDS = 400;   // a step has begun: what is it called?
 
 export class LogViewer {
   constructor(root) {
@@ -30,7 +25,7 @@ export class LogViewer {
     this.state = root.dataset.state;
     this.attempt = Number(new URLSearchParams(location.search).get("attempt")) || null;
     this.pinned = this.attempt !== null;    // somebody has chosen the attempt
-    this.selected = readHash(location.hash);
+    this.linked = new LinkedLines();
     this.revision = 0;
     this.api = new LogApi(this.job);
     this.banner = new Banner(root, this.api, (attempt) => this.chooseAttempt(attempt));
@@ -59,10 +54,16 @@ export class LogViewer {
       attempt: () => this.attempt,
       say: (text) => this.banner.say(text),
       turned: (epoch) => this.turnTo(epoch),
-      stepped: () => this.renewOutline(STEP_MILLISECONDS),
+      stepped: () => this.outlines.renew(STEP_MILLISECONDS),
       added: () => this.refreshRows({ toEnd: this.follower.on }),
       ended: (state) => this.finish(state),
-      skipped: () => { this.store.outdate(); this.renewOutline(0); },
+      skipped: () => { this.store.outdate(); this.outlines.renew(0); },
+    });
+    this.outlines = new OutlineKeeper({
+      fetchOutline: (attempt) => this.api.outline(attempt),
+      attempt: () => this.attempt,
+      changed: (outline) => { this.showOutline(outline); this.refreshRows({ toEnd: this.follower.on }); },
+      failed: (error) => this.complain(error),
     });
     this.settings = keepSettings(root, () => { this.redraw(); this.list.measure(); });
     this.reset();
@@ -75,9 +76,8 @@ export class LogViewer {
 
   // Nothing of another attempt is left.
   reset() {
-    this.outline = NOTHING;
+    this.outlines.clear();
     this.removed = false;
-    this.patience = PACKED_MILLISECONDS;
     this.opened = new Map();
     this.starts = new Map();
     this.rows = new FoldedRows(rememberFolds(this.job, this.attempt));
@@ -87,75 +87,42 @@ export class LogViewer {
   }
 
   async start() {
-    const outline = await this.fetchOutline();
+    const outline = await this.outlines.fetch();
     this.attempt = outline.attempt ?? this.attempt;
     this.rows = new FoldedRows(rememberFolds(this.job, this.attempt));
-    this.take(outline);
+    this.outlines.take(outline);
+    this.showOutline(outline);
     const live = !this.final && this.isNewest;
-    this.follower.toggle.checked = live && !this.selected;
+    this.follower.toggle.checked = live && this.linked.first === null;
     this.follower.toggle.closest("label").hidden = !live;
     this.refreshRows({ toEnd: this.follower.on });
-    if (this.selected) this.visit(this.selected[0]);
+    if (this.linked.first !== null) this.visit(this.linked.first);
     else if (!this.follower.on && outline.failing_line !== null) this.goTo(outline.failing_line);
     if (live) this.stream.connect();
     else if (!this.complained) this.sayEnd();
   }
 
   get isNewest() {
-    return !this.pinned || this.outline.attempts.every((epoch) => epoch <= this.attempt);
+    return !this.pinned || this.outlines.known.attempts.every((epoch) => epoch <= this.attempt);
   }
 
   get total() {
-    return this.removed ? 0 : Math.max(this.outline.lines, this.stream.next);
+    return this.removed ? 0 : Math.max(this.outlines.known.lines, this.stream.next);
   }
 
-  async fetchOutline() {
-    for (;;) {
-      try {
-        const outline = await this.api.outline(this.attempt);
-        this.complain(null);
-        return { ...NOTHING, ...outline };
-      } catch (error) {
-        this.complain(error);
-        if (error.status < 500) return NOTHING;
-        await new Promise((resolve) => { setTimeout(resolve, RETRY_MILLISECONDS); });
-      }
-    }
-  }
-
-  take(outline) {
-    this.outline = outline;
+  showOutline(outline) {
     this.banner.show(outline);
     this.levels.show(outline.levels, outline.complete);
-    // Groups, levels and the failing line are found when the log is packed, soon after its end.
-    if (outline.ended && !outline.complete) this.renewOutline(this.patience *= 1.5);
-  }
-
-  // Ask for the outline once more, after a while.
-  renewOutline(milliseconds) {
-    const due = performance.now() + milliseconds;
-    if (this.renewal?.due <= due) return;
-    clearTimeout(this.renewal?.timer);
-    this.renewal = { due, timer: setTimeout(() => this.renewNow(), milliseconds) };
-  }
-
-  async renewNow() {
-    this.renewal = null;
-    const { attempt } = this;
-    const outline = await this.fetchOutline();
-    if (this.attempt !== attempt) return;
-    this.take(outline);
-    this.refreshRows({ toEnd: this.follower.on });
   }
 
   // The next attempt has begun.
   turnTo(epoch) {
     if (this.pinned) return;
     this.attempt = epoch;
-    this.selected = null;
+    this.linked.clear();
     this.reset();
     this.finder.clear();
-    this.renewOutline(0);
+    this.outlines.renew(0);
   }
 
   finish(state) {
@@ -165,7 +132,7 @@ export class LogViewer {
     this.follower.stop();
     this.follower.toggle.closest("label").hidden = true;
     this.sayEnd();
-    this.renewOutline(0);
+    this.outlines.renew(0);
   }
 
   chooseAttempt(attempt) {
@@ -179,7 +146,7 @@ export class LogViewer {
 
   // What rows there are, anew; `where` says what stays where it is.
   refreshRows(where = {}) {
-    const sections = this.removed ? [] : readSections(this.outline, this.stream.steps, this.total, this.opened);
+    const sections = this.removed ? [] : readSections(this.outlines.known, this.stream.steps, this.total, this.opened);
     this.starts = stepStarts(sections);
     this.rows.update(sections, this.total);
     const height = this.box.clientHeight;
@@ -215,7 +182,7 @@ export class LogViewer {
       drawn = what.head ? drawHead(what.head) : this.drawNumbered(what.number);
       drawn.drawnAs = key;
     }
-    if (!what.head) drawn.classList.toggle("selected", this.isSelected(what.number));
+    if (!what.head) drawn.classList.toggle("selected", this.linked.includes(what.number));
     return drawn;
   }
 
@@ -278,21 +245,14 @@ export class LogViewer {
 
   // ---- which line
 
-  isSelected(number) {
-    return this.selected !== null && this.selected[0] <= number && number <= this.selected[1];
-  }
-
-  // Select a line, or all from the one that was selected before up to it.
   select(number, further = false) {
-    const from = further && this.selected ? this.selected[0] : number;
-    this.selected = [Math.min(from, number), Math.max(from, number)];
-    history.replaceState(null, "", writeHash(this.selected));
+    this.linked.choose(number, further);
     this.list.soon();
   }
 
   followHash() {
-    this.selected = readHash(location.hash);
-    if (this.selected) this.visit(this.selected[0]);
+    this.linked.read();
+    if (this.linked.first !== null) this.visit(this.linked.first);
     this.list.soon();
   }
 
@@ -314,18 +274,6 @@ export class LogViewer {
     const shape = this.box.getBoundingClientRect();
     if (shape.bottom > innerHeight) this.box.scrollIntoView({ block: "end", behavior: "instant" });
     else if (shape.top < 0) this.box.scrollIntoView({ block: "start", behavior: "instant" });
-  }
-
-  // The text of the lines that are selected by their numbers, where all of them are here.
-  selectedLines() {
-    if (!this.selected || !getSelection().isCollapsed) return null;
-    const texts = [];
-    for (let number = this.selected[0]; number <= this.selected[1]; number += 1) {
-      const line = this.line(number);
-      if (!line) return null;
-      texts.push(line.spans.map((span) => span[1]).join(""));
-    }
-    return texts.join("\n");
   }
 
   // ---- what is said
