@@ -32,12 +32,14 @@ alter table job
     -- How often somebody has brought it back from its end.
     add column redrives smallint not null default 0;
 
--- Every statement prepares every constraint anew, so these are two where they were eight. The executor of the newest
--- attempt stays on record, because that attempt may have no row of its own.
+-- Every statement prepares every constraint anew, and every update evaluates all of them: so this is one where they were nine, which
+-- asks of a job that runs or has succeeded only what such a change can get wrong. No job comes into being in these states: what never
+-- changes has been checked before. The executor of the newest attempt stays on record, because that attempt may have no row of its own.
 alter table job
     drop constraint job_running_has_executor,
     drop constraint job_running_has_claim,
     drop constraint job_final_has_end,
+    drop constraint job_settled_is_final,
     drop constraint job_dead_is_alone,
     drop constraint job_attempts_bounded,
     drop constraint job_priority_check,
@@ -46,19 +48,26 @@ alter table job
     add constraint job_state_has_its_columns check (
         case
             when state = 'running' then
-                executor_id is not null and claim_epoch > 0 and claimed_at is not null and finished_at is null
-            when state = 'succeeded' then finished_at is not null
-            when state in ('blocked', 'scheduled', 'ready') then finished_at is null
-            else finished_at is not null and (state <> 'dead' or run_id is null)
+                executor_id is not null
+                and claim_epoch > 0
+                and claimed_at is not null
+                and finished_at is null
+                and attempts_used <= max_attempts
+                and (not settled or run_id is null)
+            when state = 'succeeded' then finished_at is not null and attempts_used <= max_attempts
+            else
+                case
+                    when state in ('blocked', 'scheduled', 'ready') then
+                        finished_at is null and (not settled or run_id is null)
+                    else finished_at is not null and (state <> 'dead' or run_id is null)
+                end
+                and attempts_used <= max_attempts
+                and losses <= max_losses
+                and max_attempts between 1 and 100
+                and max_losses between 1 and 100
+                and priority between -100 and 100
+                and redrives >= 0
         end
-    ),
-    add constraint job_counts_are_bounded check (
-        attempts_used <= max_attempts
-        and losses <= max_losses
-        and max_attempts between 1 and 100
-        and max_losses between 1 and 100
-        and priority between -100 and 100
-        and redrives >= 0
     );
 
 -- Every update of a job evaluates the predicate of every index: as few as can be, and what is rare first.
@@ -191,12 +200,12 @@ delete from job where kind = 'handler';
 update job set executor_id = null where state <> 'running';
 alter table job
     drop constraint job_state_has_its_columns,
-    drop constraint job_counts_are_bounded,
     add constraint job_running_has_executor check ((state = 'running') = (executor_id is not null)),
     add constraint job_running_has_claim check (state <> 'running' or (claim_epoch > 0 and claimed_at is not null)),
     add constraint job_final_has_end check (
         (state in ('succeeded', 'failed', 'canceled', 'dead', 'skipped')) = (finished_at is not null)
     ),
+    add constraint job_settled_is_final check (not settled or run_id is null or finished_at is not null),
     add constraint job_dead_is_alone check (state <> 'dead' or run_id is null),
     add constraint job_attempts_bounded check (attempts_used <= max_attempts and losses <= max_losses),
     add constraint job_priority_check check (priority between -100 and 100),

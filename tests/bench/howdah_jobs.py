@@ -30,7 +30,7 @@ from tests.bench.peers.serve_commands import say, serve_commands
 
 _BULK: Final = 10_000
 _LOOK_SECONDS: Final = 0.002
-_SETTINGS: Final[dict[str, dict[str, str]]] = {"tuned": {"HOWDAH_HANDLER_SLOTS": "800"}, "defaults": {}}
+_SETTINGS: Final[dict[str, dict[str, str]]] = {"tuned": {"HOWDAH_HANDLER_SLOTS": "1600"}, "defaults": {}}
 
 HOWDAH_DRIVER: Final = Program([sys.executable, "-m", "tests.bench.howdah_jobs"])
 

@@ -26,7 +26,7 @@ from tests.bench.peers.serve_commands import Handled, serve_commands
 OWN_LIMIT: Final = "bare loop over Howdah's tables"
 _BATCHES_UNDER_WAY: Final = 2
 # As many as an executor takes.
-_BATCH: Final = 200
+_BATCH: Final = 400
 _LOOK_SECONDS: Final = 0.05
 _REGISTER: Final = """
 insert into executor (id, name, version, queues, labels, slots, plan_slots, handler_slots, job_types)
