@@ -111,9 +111,8 @@ async def _repeat(
             failures += 1
             logger.warning("a stream waits for the database: %s", error)
             found = Look()
-        if found.events:
-            for start in range(0, len(found.events), _PIECE_BYTES):
-                yield found.events[start : start + _PIECE_BYTES]
+        for start in range(0, len(found.events), _PIECE_BYTES):
+            yield found.events[start : start + _PIECE_BYTES]
             sent_at = anyio.current_time()
         if found.done:
             return
