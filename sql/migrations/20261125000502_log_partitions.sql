@@ -131,8 +131,8 @@ as $$
 declare
     today date := (at_time at time zone 'utc')::date;
     found record;
+    busy regclass[] := '{}';
 begin
-    is_busy := false;
     for found in
         select p.parent, p.child, p.from_day
         from (
@@ -161,6 +161,8 @@ begin
         end
         order by p.to_day, p.child::text
     loop
+        -- Who reads a table reads its partitions.
+        continue when found.parent = any(busy);
         begin
             if found.parent = 'public.log_chunk'::regclass then
                 continue when needs_log_chunks(found.from_day);
@@ -177,11 +179,12 @@ begin
             end if;
             execute format('drop table %s', found.child);
             dropped := found.child::text;
-            return;
+            exit;
         exception when lock_not_available then
-            is_busy := true;
+            busy := busy || found.parent;
         end;
     end loop;
+    is_busy := cardinality(busy) > 0;
 end
 $$;
 

@@ -77,7 +77,7 @@ async def test_a_job_is_shown_as_it_was_made(client: JobsClient) -> None:
 
 
 def test_the_records_have_what_howdah_answers() -> None:
-    own = {"key", "kind", "needs", "claim_epoch", "exit_code", "steps"}
+    own = {"key", "kind", "needs", "claim_epoch", "exit_code", "failing_line", "failing_text", "steps"}
     assert set(AnsweredJob.__struct_fields__) - set(JobDetails.__struct_fields__) == own
     assert set(JobDetails.__struct_fields__) <= set(AnsweredJob.__struct_fields__)
     assert set(AnsweredListedJob.__struct_fields__) - set(ListedJob.__struct_fields__) == {"key"}

@@ -357,7 +357,7 @@ async def test_a_search_finds_what_reading_every_line_finds(
         await pack(engine, page_rows=40)
         spread_over_days(engine, dice)
         lines = list(itertools.chain.from_iterable(printed))
-        for _ in range(40):
+        for _ in range(12):
             words = [dice.choice(vocabulary).lower() for _ in range(dice.randrange(1, 3))]
             phrase = dice.random() < 0.3
             excluded = dice.choice(vocabulary).lower() if dice.random() < 0.3 else None
