@@ -58,3 +58,9 @@ class LineFilter:
             if place == len(lines) - 1 and not ended:
                 self._open[chunk.stream] = (number, level)
         return found
+
+
+def find_levels(chunk: StoredChunk) -> list[tuple[int, str]]:
+    """Return which lines that begin in the chunk are marked, by their numbers, and how."""
+    marked = LineFilter(Level.TRACE).feed(chunk)
+    return [(line.number, line.level) for line in marked if not line.continues]

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from services.ingest.filter_lines import MarkedLine
+from services.ingest.filter_lines import MarkedLine, find_levels
 from shared.ids import JobId, RunId
 from shared.logs.stored_chunk import StoredChunk
 
@@ -30,8 +30,9 @@ class ShownChunk(msgspec.Struct, frozen=True, omit_defaults=True):
     job_id: JobId | None = None
     job_key: str | None = None
     run_id: RunId | None = None
-    # For pages: the text again, in pieces of one style: [classes, text].
+    # For pages: the text again, in pieces of one style: [classes, text]; and which lines that begin here have a level.
     spans: list[tuple[str, str]] | None = None
+    levels: list[tuple[int, str]] = []
 
 
 class ChunkJob(NamedTuple):
@@ -45,7 +46,7 @@ class ChunkJob(NamedTuple):
 def show_chunk(
     chunk: StoredChunk, epoch: int, *, spans: list[tuple[str, str]] | None = None, job: ChunkJob | None = None
 ) -> ShownChunk:
-    """Return a chunk of a job's log as a stream shows it."""
+    """Return a chunk of a job's log as a stream shows it; for pages if there are `spans`."""
     return ShownChunk(
         epoch=epoch,
         seq=chunk.seq,
@@ -60,6 +61,7 @@ def show_chunk(
         job_key=job and job.job_key,
         run_id=job and job.run_id,
         spans=spans,
+        levels=find_levels(chunk) if spans is not None else [],
     )
 
 

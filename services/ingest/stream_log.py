@@ -125,7 +125,9 @@ async def stream_log(
     tail: Annotated[
         int | None, QueryParameter(ge=1, le=100_000, description="Begin about so many lines before the end.")
     ] = None,
-    spans: Annotated[bool, QueryParameter(description="Add the text in pieces of one style, for pages.")] = False,
+    spans: Annotated[
+        bool, QueryParameter(description="Add the text in pieces of one style, and the levels of lines, for pages.")
+    ] = False,
     level: LevelParameter = None,
 ) -> Stream:
     """Stream the log of a job, live or finished, as server-sent events; `end` follows its last chunk."""

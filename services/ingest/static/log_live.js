@@ -27,11 +27,12 @@ export class LiveLines {
     let skipping = chunk.continues && !line;
     if (skipping) this.lost(chunk.stream, chunk.first_line);
     let number = chunk.first_line;
+    const levels = new Map(chunk.levels);
     const begin = () => {
       const offsets = chunk.line_offsets_ms;
       const offset = offsets[Math.min(number - chunk.first_line, offsets.length - 1)] ?? 0;
       const begun = {
-        number, step: chunk.step, stream: chunk.stream, at: Date.parse(chunk.at) + offset, level: null,
+        number, step: chunk.step, stream: chunk.stream, at: Date.parse(chunk.at) + offset, level: levels.get(number) ?? null,
         spans: [], size: 0, omitted: 0, binary: false, version: 0, live: true,
       };
       number += 1;

@@ -169,6 +169,18 @@ async def test_pages_get_pieces_of_one_style_and_no_markup(door: Door, engine: E
     assert event.data["spans"] == [["ansi-bold ansi-fg-red", "red <b>"], ["", " plain\n"]]
 
 
+async def test_pages_are_told_which_lines_are_marked(door: Door, engine: Engine) -> None:
+    scribe = await start_scribe(engine)
+    await scribe.write(b"fine\n\x1b[31mERROR: it broke\x1b[0m\nWARN")
+    await scribe.write(b"ING: and more\n[warn] again\nfine\n")
+    async with listen(door, f"{scribe.path}?spans=true") as ears:
+        first, second = await ears.next(), await ears.next()
+        assert first is not None
+        assert second is not None
+        assert first.data["levels"] == [[1, "error"], [2, "warning"]]
+        assert second.data["levels"] == [[3, "warning"]]
+
+
 async def test_streams_end_when_the_process_is_asked_to_stop(database: TestDatabase, engine: Engine) -> None:
     async with open_door(database) as door:
         scribe = await start_scribe(engine)
