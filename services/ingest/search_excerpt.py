@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from services.ingest.search_terms import LogQuery, Phrase
+from shared.logs.lower_text import lower_text
 
 _MOST_SHOWN: Final = 1000
 # Of a line that only shows where a hit stands.
@@ -75,11 +76,11 @@ def _pattern_of(phrase: Phrase) -> re.Pattern[str]:
 
 def _lower_with_places(line: str) -> tuple[str, Sequence[int]]:
     """Return a line in lower case, and for each of its characters where it was, if that is not the same place."""
-    lower = line.lower()
+    lower = lower_text(line)
     if len(lower) == len(line):
         return lower, ()
-    # A letter may become two. Each by itself: only the final sigma would see what is around it.
-    each = [letter.lower() for letter in line]
+    # A letter may become two.
+    each = [lower_text(letter) for letter in line]
     places = [place for place, letters in enumerate(each) for _ in letters]
     return "".join(each), [*places, len(line)]
 

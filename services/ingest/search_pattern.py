@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import re2
 
 from services.ingest.problem_details import Problem, bad_field
+from shared.logs.lower_text import lower_text
 
 MOST_PATTERN: Final = 1000
 # Where the automaton would take more memory, its states are followed one by one: that takes time by their number.
@@ -46,12 +47,12 @@ class TextPattern:
     """Lines that hold a text."""
 
     def __init__(self, wanted: str, *, case: bool) -> None:
-        self._wanted = wanted if case else wanted.lower()
+        self._wanted = wanted if case else lower_text(wanted)
         self._case = case
 
     def find(self, text: str) -> Iterator[Hit]:
         """See `LinePattern`."""
-        searched = text if self._case else text.lower()
+        searched = text if self._case else lower_text(text)
         if len(searched) != len(text):
             # A letter that is two in lower case: only within its line are places not what they seem.
             yield from self._find_line_by_line(text)
@@ -66,10 +67,11 @@ class TextPattern:
     def _find_line_by_line(self, text: str) -> Iterator[Hit]:
         start = 0
         for line in text.split("\n")[:-1]:
-            lower = line.lower()
+            lower = lower_text(line)
             if self._wanted in lower:
                 # Letter by letter, so that none is shown that does not match; the whole line, if none is found so.
-                spans = self._spans("".join(letter if len(letter.lower()) > 1 else letter.lower() for letter in line))
+                letters = ((letter, lower_text(letter)) for letter in line)
+                spans = self._spans("".join(one if len(one) == 1 else letter for letter, one in letters))
                 yield start, start + len(line), spans or [(0, len(line))]
             start += len(line) + 1
 

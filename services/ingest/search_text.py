@@ -14,6 +14,7 @@ import msgspec
 
 from services.ingest.search_terms import LogQuery
 from shared.logs.gather_lines import Lines, gather_lines
+from shared.logs.lower_text import lower_text
 from shared.logs.pack_block import OpenBlock
 from shared.logs.stored_chunk import StoredChunk
 from shared.logs.strip_ansi import plain_text
@@ -87,7 +88,7 @@ def read_text(block: OpenBlock, after: Sequence[StoredChunk] = ()) -> NumberedTe
     text = plain_text(b"".join(part.data for part in parts))
     return NumberedText(
         text,
-        text.lower(),
+        lower_text(text),
         tuple(accumulate(counts[:-1], initial=0)) if parts else (),
         tuple(UNKNOWN if part.first is None else part.first for part in parts),
         sum(counts),

@@ -15,6 +15,8 @@ import re
 from typing import Final
 from zlib import crc32
 
+from shared.logs.lower_text import lower_text
+
 WORD_BITS: Final = 22
 
 # With 18 bits, one block in a hundred holds another word of the same number, where the log is full of ids; each more
@@ -31,7 +33,7 @@ _LOWER_OR_SPACE: Final = bytes(
 
 def split_words(text: str) -> list[str]:
     """Return the words of a text in their order, as often as they occur."""
-    return _WORD.findall(_without_fractions(text).lower())
+    return _WORD.findall(lower_text(_without_fractions(text)))
 
 
 def number_of(word: str) -> int:
@@ -51,7 +53,7 @@ def number_words(text: str) -> set[int]:
         foreign = [word for word in found if not word.isascii()]
         found.difference_update(foreign)
         for word in foreign:
-            numbers.update(map(number_of, _WORD.findall(word.decode().lower())))
+            numbers.update(map(number_of, _WORD.findall(lower_text(word.decode()))))
     letters = [word for word in found if word.isalpha()]
     found.difference_update(letters)
     numbers.update([crc32(word) % _NUMBERS_WITH_DIGITS for word in found])

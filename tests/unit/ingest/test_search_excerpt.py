@@ -16,6 +16,7 @@ def test_matches_are_whole_words_in_any_case() -> None:
     assert matches_of("10.0.0.7 and 10-0-0-7", ("10", "0", "0", "7")) == ["10.0.0.7", "10-0-0-7"]
     assert matches_of("at 12:03:04.567 failed", ("04", "failed")) == ["04.567 failed"]
     assert matches_of("\u0130x Fehler \u0130", ("fehler",)) == ["Fehler"]
+    assert matches_of("ΟΔΟΣ.ΓΔ, οδος", ("οδοσ",)) == ["ΟΔΟΣ", "οδος"]
 
 
 def test_a_long_line_is_shown_around_its_first_match() -> None:

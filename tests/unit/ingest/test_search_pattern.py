@@ -71,6 +71,12 @@ def test_a_text_finds_the_lines_that_hold_it(lines: list[str], text: str, case: 
         assert all(matches for _, matches in found)
 
 
+@pytest.mark.parametrize("line", ["ΟΔΟΣ.ΓΔ", "ΟΔΟΣΑ", "οδος", "İ ΟΔΟΣ.ΓΔ"])
+def test_a_text_is_found_whatever_stands_behind_its_sigma(line: str) -> None:
+    ((found, matches),) = find("ΟΔΟΣ", [line], regex=False, case=False)
+    assert (found, [match.lower() for match in matches]) == (line, ["οδος"])
+
+
 @pytest.mark.parametrize(
     ("pattern", "says"),
     [

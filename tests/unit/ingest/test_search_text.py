@@ -120,3 +120,11 @@ def test_the_clock_of_a_block_tells_what_the_chunks_say(pieces: list[tuple[str, 
             number = chunk.first_line + place
             assert clock.at(number) == chunk.recorded_at + timedelta(milliseconds=offset)
             assert (clock.step(number), clock.stream(number)) == (chunk.step, chunk.stream)
+
+
+def test_a_word_is_found_whatever_stands_behind_its_sigma() -> None:
+    lines = ["ΟΔΟΣ.ΓΔ", "οδος"]
+    chunks = cut([("stdout", 0, f"{line}\n".encode(), True) for line in lines])
+    query = read_log_query("ΟΔΟΣ")
+    block = open_block(encode_block(chunks))
+    assert [line.text for line in find_lines(read_text(block), query)] == lines[::-1]

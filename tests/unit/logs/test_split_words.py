@@ -20,6 +20,7 @@ TEXT = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_fr
         ("STRASSE Straße straße", ["strasse", "straße", "straße"]),
         ("日本語 テスト", ["日本語", "テスト"]),
         ("naïve café", ["naïve", "café"]),
+        ("ΟΔΟΣ.ΓΔ, οδος", ["οδοσ", "γδ", "οδοσ"]),
         ("12:03:04.567890 done in 3.5 s", ["12", "03", "04", "done", "in", "3", "5", "s"]),
         ("2026-11-25T12:03:04,567Z x", ["2026", "11", "25t12", "03", "04", "z", "x"]),
         ("d670460b4b4aece5915caf5c68d12f560a9fe3e4", ["d670460b4b4aece5915caf5c68d12f560a9fe3e4"]),
