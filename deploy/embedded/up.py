@@ -1,9 +1,12 @@
 """`make up`: everything on this machine, with its data kept; `--reload` starts a service again when code changes."""
 
+import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
 
@@ -13,6 +16,19 @@ from deploy.migrate import MigrationError
 
 _PORT = 8080
 _WATCHED = ("services", "shared")
+_DEFAULTS: Final = {"HOWDAH_ALLOW_LOCAL_REPOSITORIES": "true", "HOWDAH_ALLOWED_NETWORKS": "127.0.0.0/8"}
+# The stack has its own database and keys, and its services have no business with others.
+_NOT_PASSED_ON: Final = ("DATABASE_URL", "PASSWORD", "SEALING_KEYS")
+
+
+def choose_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings of all services: the environment's, and what suits one machine where it says nothing."""
+    given = {
+        name: value
+        for name, value in environ.items()
+        if name.startswith("HOWDAH_") and not any(part in name for part in _NOT_PASSED_ON)
+    }
+    return _DEFAULTS | given
 
 
 def _restart_on_change(stack: Stack, stopped: threading.Event, console: Console) -> None:
@@ -37,10 +53,9 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     signal.signal(signal.SIGINT, lambda *_: stopped.set())
     state = state_folder()
-    settings = {"HOWDAH_ALLOW_LOCAL_REPOSITORIES": "true", "HOWDAH_ALLOWED_NETWORKS": "127.0.0.0/8"}
     try:
         with run_stack(
-            state, port=_PORT, settings=settings, say=lambda line: console.print(f"[dim]{line}[/]")
+            state, port=_PORT, settings=choose_settings(os.environ), say=lambda line: console.print(f"[dim]{line}[/]")
         ) as stack:
             new = not (state / "admin-token").exists()
             token = stack.admin_token()
