@@ -1,8 +1,8 @@
 """How programs say what went wrong: rules in the order in which they are asked, each for lines that tell the cause.
 
 The patterns are searched for in the text of many lines at once. Where a pattern has a group, the line in which the
-group begins is meant, else the one in which the match begins. Every quantifier is bounded by the line or possessive:
-the text is whatever a job prints.
+group begins is meant, else the one in which the match begins. Every quantifier is bounded by the line or possessive,
+and where one may begin at every place of a line, it is bounded by a number: the text is whatever a job prints.
 """
 
 import re
@@ -101,7 +101,7 @@ RULES: Final = (
         r"^test \S+ \.\.\. FAILED$",
         r"^not ok \d+",
         r"^[^\n>]{1,200} > [^\n]{1,200} FAILED$",
-        r"^[ \t]+Failed \S[^\n]* \[[\d<][^\]\n]*\]$",
+        r"^[ \t]+Failed \S[^\n]* \[[\d<][^\]\n]{0,40}+\]$",
         r"^\[xUnit[^\]\n]*\][ \t]+\S+ \[FAIL\]",
         r"^[ \t]*\d+/\d+ Test +#\d+: [^\n]*\*\*\*",
         r"^[ \t]*FAIL[ \t]+\S+\.\w+",

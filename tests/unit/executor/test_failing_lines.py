@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 
 from services.executor.cut_chunks import Chunk, ChunkCutter
+from services.executor.failing_rules import RULES
 from services.executor.find_failing_line import find_failing_line, find_last_line
 from services.executor.join_lines import join_lines
 from services.executor.keep_tail import ChunkTail
@@ -125,6 +126,14 @@ def test_no_output_makes_the_search_long(line: bytes) -> None:
     began = time.process_time()
     find_failing_line(chunks, 1)
     # A pattern that goes astray takes minutes; this takes a tenth of a second.
+    assert time.process_time() - began < 5
+
+
+def test_brackets_that_do_not_close_are_not_followed_to_the_end_of_the_line() -> None:
+    line = "  Failed a" + " [1" * 60_000
+    began = time.process_time()
+    assert not any(rule.pattern.search(line) for rule in RULES)
+    # As above, of a line that is much longer than those that are searched.
     assert time.process_time() - began < 5
 
 
