@@ -50,6 +50,8 @@ class LineFilter:
                 if not lines and not ended:
                     self._open[chunk.stream] = open_line
         for place, line in enumerate(lines):
+            if not line:
+                continue
             level = find_level(strip_ansi(line))
             if level < self._least:
                 continue
