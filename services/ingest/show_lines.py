@@ -1,13 +1,16 @@
 """`GET /api/v1/jobs/{job}/log/lines`: lines of an attempt by their numbers, for pages; read is only what holds them."""
 
+from collections.abc import Iterable
 from typing import Annotated, Final
 
+import anyio.lowlevel
 import msgspec
 from litestar import get
 from litestar.params import QueryParameter
 
 from services.ingest.authenticate import require_viewer
 from services.ingest.find_attempt import AttemptParameter, find_attempt, find_kept_log
+from services.ingest.gather_lines import LogLine
 from services.ingest.problem_details import problem_responses
 from services.ingest.read_level import LevelParameter, read_level
 from services.ingest.read_lines import MOST_LINES, read_lines, read_marked
@@ -19,6 +22,7 @@ from shared.ids import JobId
 from shared.logs.find_level import Level
 
 _MOST_LINE: Final = 2**62
+_LINES_A_TURN: Final = 10
 
 
 class ShownLines(msgspec.Struct, frozen=True):
@@ -69,12 +73,21 @@ async def show_log_lines(
     if least is Level.UNMARKED:
         found, next_from = await read_lines(resources, job, chosen, first, min(end, first + MOST_LINES))
         next_from = first + MOST_LINES if next_from is None and first + MOST_LINES < end else next_from
-        shown = [(line, level_of(line)) for line in found]
+        lines = await show_each(((line, level_of(line)) for line in found), AnsiRenderer() if spans else None)
     else:
-        shown, next_from = await read_marked(resources, job, chosen, first, end=end, least=least)
-    renderer = AnsiRenderer() if spans else None
-    lines = [show_line(line, own_level, renderer) for line, own_level in shown]
+        marked, next_from = await read_marked(resources, job, chosen, first, end=end, least=least)
+        lines = await show_each(marked, AnsiRenderer() if spans else None)
     return ShownLines(chosen.epoch, chosen.line_count, chosen.ended, lines, next_from)
+
+
+async def show_each(found: Iterable[tuple[LogLine, Level]], renderer: AnsiRenderer | None) -> list[ShownLine]:
+    """Return lines as pages show them; others have their turn meanwhile, since long ones may take seconds in all."""
+    shown: list[ShownLine] = []
+    for line, level in found:
+        shown.append(show_line(line, level, renderer))
+        if len(shown) % _LINES_A_TURN == 0:
+            await anyio.lowlevel.checkpoint()
+    return shown
 
 
 async def _nothing(resources: Resources, job_id: JobId, epoch: int | None) -> ShownLines:

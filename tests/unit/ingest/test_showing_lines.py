@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+import anyio
+import anyio.lowlevel
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from services.ingest.gather_lines import LogLine
 from services.ingest.render_ansi import AnsiRenderer
 from services.ingest.show_line import ShownLine, level_of, show_line
+from services.ingest.show_lines import show_each
 from shared.logs.find_level import Level
 
 AT = datetime(2026, 11, 25, tzinfo=UTC)
@@ -69,3 +72,21 @@ def test_pieces_of_one_style_are_the_text_and_hold_no_control(data: bytes) -> No
     if not plain.binary:
         assert "".join(piece for _, piece in styled.spans or []) == plain.text
         assert not any(character < " " and character != "\t" for character in plain.text or "")
+
+
+async def test_others_have_their_turn_while_many_lines_are_shown() -> None:
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await anyio.lowlevel.checkpoint()
+            turns += 1
+
+    line = LogLine(7, 0, 1, AT, b"\x1b[31mx\x1b[0m")
+    async with anyio.create_task_group() as others:
+        others.start_soon(count_turns)
+        shown = await show_each([(line, Level.UNMARKED)] * 2000, AnsiRenderer())
+        others.cancel_scope.cancel()
+    assert len(shown) == 2000
+    assert turns >= 100
