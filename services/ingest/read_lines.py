@@ -14,6 +14,8 @@ from shared.logs.find_level import Level
 MOST_LINES: Final = 2000
 # Read at once: whoever wants more goes on from where it says.
 _MOST_BYTES: Final = 8 * 1024 * 1024
+# What a line counts for beside its bytes: empty ones are read, too.
+_LINE_COST: Final = 100
 
 
 async def read_lines(
@@ -60,7 +62,7 @@ async def read_marked(
         until = min(end, position + MOST_LINES)
         lines, next_from = await read_lines(resources, job_id, attempt, position, until)
         found += [(line, level) for line in lines if (level := level_of(line)) >= least]
-        read_bytes += sum(len(line.head) + len(line.tail) + line.omitted_bytes for line in lines)
+        read_bytes += sum(len(line.head) + len(line.tail) + line.omitted_bytes + _LINE_COST for line in lines)
         position = until if next_from is None else next_from
         if len(found) >= MOST_LINES:
             following = found[MOST_LINES][0].number if len(found) > MOST_LINES else position

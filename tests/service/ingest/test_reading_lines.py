@@ -171,6 +171,21 @@ async def test_at_most_so_many_lines_are_answered_and_it_is_told_where_to_go_on(
         assert seen == list(range(5000))
 
 
+async def test_no_request_looks_through_any_number_of_empty_lines(door: Door, engine: Engine) -> None:
+    scribe = await start_scribe(engine)
+    await scribe.write(b"\n" * 150_000 + b"ERROR: at last\n")
+    found = await lines(door, scribe, "?level=error")
+    assert found["lines"] == []
+    requests = 1
+    while not found["lines"]:
+        position = found["next_from"]
+        found = await lines(door, scribe, f"?level=error&from={position}")
+        requests += 1
+        assert found["next_from"] is None or found["next_from"] > position
+    assert [line["number"] for line in found["lines"]] == [150_000]
+    assert requests == 2
+
+
 async def test_lines_that_are_not_there_are_none(door: Door, engine: Engine) -> None:
     scribe = await start_scribe(engine)
     empty = await lines(door, scribe, "")
