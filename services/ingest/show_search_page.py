@@ -106,4 +106,5 @@ def _order(asked: dict[str, str], cursor: str | None) -> LogSearchOrder:
 
 def _explain(problem: Problem) -> str:
     """Return what a person is told of a search that cannot be made, or not now."""
-    return "; ".join(f"{error.field}: {error.message}" for error in problem.errors) or problem.detail
+    told = [error.message if error.field == "q" else f"{error.field}: {error.message}" for error in problem.errors]
+    return "; ".join(told) or problem.detail

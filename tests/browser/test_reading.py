@@ -21,6 +21,8 @@ def test_a_huge_log_opens_at_its_failing_line_with_few_rows(desk: Desk, site: Si
     expect(failing).to_contain_text(f"line {ERROR_LINE:,}")
     expect(failing).to_contain_text(ERROR)
     expect(log.line(ERROR_LINE)).to_contain_text(ERROR)
+    expect(log.page.locator(".log-line.failing")).to_have_count(1)
+    expect(log.line(ERROR_LINE)).to_have_class(re.compile(r"\bfailing\b"))
     assert log.drawn() <= MOST_ROWS
 
 

@@ -182,7 +182,10 @@ export class LogViewer {
       drawn = what.head ? drawHead(what.head) : this.drawNumbered(what.number);
       drawn.drawnAs = key;
     }
-    if (!what.head) drawn.classList.toggle("selected", this.linked.includes(what.number));
+    if (!what.head) {
+      drawn.classList.toggle("selected", this.linked.includes(what.number));
+      drawn.classList.toggle("failing", what.number === this.outlines.known.failing_line);
+    }
     return drawn;
   }
 
