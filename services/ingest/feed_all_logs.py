@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+from services.ingest.count_cost import cost_of
 from services.ingest.queries.logs import StreamLogChunksRow, read_log_gone, stream_log_chunks
 from services.ingest.read_chunks import PAGE_BYTES, PAGE_ROWS, stored
 from services.ingest.row_cursor import RowCursor
@@ -15,8 +16,6 @@ from shared.db import Pool, query
 
 # There is one feed of this kind.
 _KEY: Final = None
-_CHUNK_COST: Final = 900
-_BYTE_COST: Final = 3
 _MOST_BYTES: Final = 8 * 1024 * 1024
 
 
@@ -29,7 +28,7 @@ class AllLogsPage:
         self.gone = gone
         self._rows = rows
         self._cursors = [RowCursor(row.tx_id, row.row_id) for row in rows]
-        self.size = sum(len(row.data) for row in rows) * _BYTE_COST + len(rows) * _CHUNK_COST
+        self.size = sum(map(cost_of, rows))
         self._events: list[bytes] | None = None
 
     def rows(self, cursor: RowCursor) -> Sequence[StreamLogChunksRow]:

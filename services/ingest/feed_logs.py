@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final, NamedTuple
 
+from services.ingest.count_cost import cost_of
 from services.ingest.filter_lines import LineFilter
 from services.ingest.queries.logs import read_new_chunks
 from services.ingest.read_chunks import ChunkPage, read_page, stored, without_gaps
@@ -24,9 +25,6 @@ _NEW_ROWS: Final = 8
 _NEW_BYTES: Final = 1024 * 1024
 # So many chunks before the place to go on from are looked at for a line that goes on there.
 _LOOK_BACK: Final = 64
-# What a chunk costs beside its bytes, which are there as they came, as text, and framed.
-_CHUNK_COST: Final = 700
-_BYTE_COST: Final = 4
 
 
 class Growth(NamedTuple):
@@ -45,7 +43,7 @@ class LogPage:
         self.chunks: Sequence[StoredChunk] = page.chunks
         self.after = ChunkCursor(epoch, page.after_seq)
         self.last = ChunkCursor(epoch, page.last_seq)
-        self.size = sum(len(chunk.data) for chunk in page.chunks) * _BYTE_COST + len(page.chunks) * _CHUNK_COST
+        self.size = sum(map(cost_of, page.chunks))
         self._events: list[bytes] | None = None
         self._styled: list[bytes] | None = None
         self._told: list[bytes] | None = None
