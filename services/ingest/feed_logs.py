@@ -100,8 +100,8 @@ class LogFeeds:
     async def next_page(self, job_id: JobId, attempt: AttemptLog, seq: int) -> LogPage:
         """Return the page that goes on beyond the attempt's chunk `seq`, of which there must be more.
 
-        It may begin before that; its chunks are none if retention has dropped them. Raises `DatabaseUnavailableError`,
-        and `DamagedBlockError`.
+        It may begin before that; its chunks are none if retention has dropped them, or their block is damaged. Raises
+        `DatabaseUnavailableError`.
         """
         cursor = ChunkCursor(attempt.epoch, seq)
         if (found := self._pages.find(job_id, cursor)) is not None:

@@ -5,6 +5,7 @@ were thought to be are looked for again: how far the attempt is packed only ever
 rows go.
 """
 
+import logging
 from collections.abc import Sequence
 from functools import partial
 from typing import Final
@@ -15,10 +16,13 @@ from services.ingest.queries.logs import ReadNewChunksRow, StreamLogChunksRow, r
 from services.ingest.queries.rows import LogChunk
 from services.ingest.read_log_states import AttemptLog, read_states
 from shared.db import Pool, query
+from shared.errors import DamagedBlockError
 from shared.ids import JobId
 from shared.logs.pack_block import decode_block
 from shared.logs.stored_chunk import StoredChunk
 from shared.queries.models import LogRetention
+
+logger = logging.getLogger(__name__)
 
 # One page of rows; a block is a page of its own.
 PAGE_ROWS: Final = 500
@@ -31,6 +35,8 @@ class ChunkPage(msgspec.Struct, frozen=True):
     after_seq: int
     last_seq: int
     chunks: Sequence[StoredChunk]
+    # Why there are none, if that is because their block cannot be read.
+    damage: DamagedBlockError | None = None
 
 
 async def read_page(
@@ -38,8 +44,8 @@ async def read_page(
 ) -> ChunkPage:
     """Read the page that holds the chunk after `after_seq`: it may begin before it, but lacks nothing behind it.
 
-    There must be such a chunk: `after_seq` lies below the attempt's `last_seq`. Raises `DatabaseUnavailableError`, and
-    `DamagedBlockError`.
+    There must be such a chunk: `after_seq` lies below the attempt's `last_seq`. Of a block that is damaged there are no
+    chunks: one must not keep from being read what is behind it. Raises `DatabaseUnavailableError`.
     """
     while True:
         if after_seq < attempt.packed_seq and attempt.retention is not None:
@@ -70,7 +76,11 @@ async def _read_block(
     )
     if block is None or block.last_seq <= after_seq:
         return None
-    return ChunkPage(block.first_seq - 1, block.last_seq, decode_block(block.data))
+    try:
+        return ChunkPage(block.first_seq - 1, block.last_seq, decode_block(block.data))
+    except DamagedBlockError as damage:
+        logger.exception("a block of a log cannot be read: it is passed over", extra={"job_id": str(job_id)})
+        return ChunkPage(block.first_seq - 1, block.last_seq, (), damage)
 
 
 async def _read_rows(

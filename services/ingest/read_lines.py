@@ -23,7 +23,7 @@ async def read_lines(
 ) -> tuple[list[LogLine], int | None]:
     """Return the lines in the range, and where to go on if they are too much to read at once.
 
-    Raises `DatabaseUnavailableError` and `DamagedBlockError`.
+    Raises `DatabaseUnavailableError`.
     """
     gatherer = LineGatherer(first, end)
     seq = await seek_line(resources.pool, job_id, attempt, first) if first < end else attempt.last_seq

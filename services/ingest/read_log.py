@@ -121,9 +121,12 @@ def _etag(attempt: AttemptLog, form: str) -> str | None:
 
 
 async def _pages(
-    resources: Resources, job_id: JobId, attempt: AttemptLog, seq: int
+    resources: Resources, job_id: JobId, attempt: AttemptLog, seq: int, *, whole: bool = False
 ) -> AsyncIterator[list[StoredChunk]]:
-    """Yield the chunks after one that are stored by now, a page at a time; what others read is not displaced."""
+    """Yield the chunks after one that are stored by now, a page at a time; what others read is not displaced.
+
+    `whole`: nothing may be passed over; raises `DamagedBlockError`.
+    """
     while seq < attempt.last_seq:
         found = resources.log_feeds.find(job_id, ChunkCursor(attempt.epoch, seq))
         if found is not None:
@@ -131,6 +134,8 @@ async def _pages(
             await anyio.lowlevel.checkpoint()
         else:
             page = await read_page(resources.pool, job_id, attempt, seq)
+            if whole and page.damage is not None:
+                raise page.damage
             chunks, seq = page.chunks[max(0, seq - page.after_seq) :], page.last_seq
         yield [chunk for chunk in chunks if chunk.seq <= attempt.last_seq]
 
@@ -140,7 +145,8 @@ async def _bytes(resources: Resources, job_id: JobId, attempt: AttemptLog, part:
         return
     place = await seek_byte(resources.pool, job_id, attempt, part.start)
     skipped, left = place.bytes_on, part.end - part.start
-    async for chunks in _pages(resources, job_id, attempt, place.after_seq):
+    # Bytes that are at another place than they say are worse than none: the answer is cut off instead.
+    async for chunks in _pages(resources, job_id, attempt, place.after_seq, whole=True):
         data = b"".join(chunk.data for chunk in chunks)
         yield data[skipped : skipped + left]
         left -= max(0, len(data) - skipped)

@@ -1,5 +1,6 @@
 """Streams while logs are packed and their chunks removed: nothing is missing, nothing comes twice; a gap is told."""
 
+import httpx
 import pytest
 
 from tests.database import TestDatabase
@@ -96,3 +97,33 @@ async def test_chunks_of_deleted_jobs_end_no_stream(door: Door, engine: Engine) 
     engine.sql("delete from run where id = %s", run_of(engine, deleted.job.job_id))
     async with listen(door, ALL, last_id=last_id) as ears:
         assert [event.data["text"] for event in await ears.take(1)] == ["2\n"]
+
+
+@pytest.mark.parametrize("kind", ["job", "run"])
+async def test_a_damaged_block_keeps_nothing_else_from_being_read(door: Door, engine: Engine, kind: str) -> None:
+    scribe = await start_scribe(engine)
+    run_id = run_of(engine, scribe.job.job_id)
+    for number in range(CHUNKS):
+        await scribe.write(b"%d %s\n" % (number, b"x" * 30_000))
+    await engine.finish(scribe.executor_id, scribe.job, SUCCEEDED)
+    engine.sql("update run set state = 'succeeded', finished_at = now()")
+    await pack(engine, scribe.job.job_id)
+    remove_chunks(engine)
+    ((first, last),) = engine.sql(
+        "update log_block set data = 'damaged' where first_seq <= 20 and last_seq >= 20 returning first_seq, last_seq"
+    )
+    left = [number for number in range(CHUNKS) if not first <= number + 1 <= last]
+    assert 0 < first - 1 < len(left) < CHUNKS
+
+    async with listen(door, scribe.path if kind == "job" else f"/api/v1/stream/runs/{run_id}/logs") as ears:
+        *heard, end = await ears.rest()
+    assert [int(event.data["text"].split()[0]) for event in heard] == left
+    assert end.name == "end"
+
+    address = f"/api/v1/jobs/{scribe.job.job_id}/log"
+    text = await door.get(address)
+    assert [int(line.split()[0]) for line in text.text.splitlines()] == left
+    lines = await door.get(f"{address}/lines")
+    assert [line["number"] for line in lines.json()["lines"]] == left
+    with pytest.raises(httpx.HTTPError):
+        await door.get(f"{address}/raw")
