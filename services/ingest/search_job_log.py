@@ -12,9 +12,9 @@ import msgspec
 from litestar import get
 from litestar.params import QueryParameter
 
+from services.ingest.assemble_lines import LineAssembler, Lines
 from services.ingest.authenticate import require_viewer
 from services.ingest.find_attempt import AttemptParameter, find_attempt, find_kept_log
-from services.ingest.join_lines import JoinedLines, LineJoiner
 from services.ingest.problem_details import problem_responses
 from services.ingest.read_chunks import read_page
 from services.ingest.read_log import JobInPath
@@ -33,6 +33,8 @@ MOST_HITS: Final = 1000
 _BUDGET_SECONDS: Final = 1.5
 _BUDGET_BYTES: Final = 32 * 1024 * 1024
 _MOST_LINE: Final = 2**62
+# Pieces of a very long line share so many bytes: what stands where one ends is found in the next.
+_OVERLAP: Final = 4096
 
 
 class LogHit(msgspec.Struct, frozen=True):
@@ -136,7 +138,7 @@ class _Search:
         self.hits: dict[int, LogHit] = {}
         self._pattern = pattern
         self._limit = limit
-        self._joiner = LineJoiner()
+        self._assembler = LineAssembler(overlap=_OVERLAP)
         # The line that the next chunk begins with.
         self._next_line = 0
         # Of the hits, once they are more than asked for.
@@ -144,18 +146,18 @@ class _Search:
 
     def feed(self, chunks: Sequence[StoredChunk]) -> None:
         """Search the lines that chunks complete."""
-        self._search(self._joiner.feed(chunks))
+        self._search([lines for chunk in chunks for lines in self._assembler.feed(chunk)])
         if chunks:
             self._next_line = chunks[-1].first_line + len(chunks[-1].line_offsets_ms)
 
     def _finish(self) -> None:
         """Search the lines that have not ended."""
-        self._search(self._joiner.finish())
+        self._search(self._assembler.finish())
 
     def stop_at(self, *, is_over_budget: bool) -> int | None:
         """Return behind which line to go on if that is enough for one answer; hits behind it are forgotten."""
         # A line that has begun before others and not ended may match yet.
-        lowest_open = self._joiner.lowest_open()
+        lowest_open = self._assembler.lowest_open()
         settled = self._next_line if lowest_open is None else lowest_open
         if sum(line < settled for line in self.hits) >= self._limit:
             return self._keep(self._limit)
@@ -178,19 +180,21 @@ class _Search:
         self.hits = {line: self.hits[line] for line in sorted(self.hits)[:count]}
         return max(self.hits)
 
-    def _search(self, parts: Sequence[JoinedLines]) -> None:
+    def _search(self, found: Sequence[Lines]) -> None:
+        # What has no number began before the lines that are searched.
+        parts = [(lines, lines.first) for lines in found if lines.first is not None]
         if not parts:
             return
-        counts = [part.data.count(b"\n") for part in parts]
-        starts = list(accumulate(counts, initial=0))
-        text = plain_text(b"".join(part.data for part in parts))
+        data = [lines.data if lines.data.endswith(b"\n") else lines.data + b"\n" for lines, _ in parts]
+        starts = list(accumulate((piece.count(b"\n") for piece in data), initial=0))
+        text = plain_text(b"".join(data))
         index, counted = 0, 0
         for start, end, spans in self._pattern.find(text):
             index += text.count("\n", counted, start)
             counted = start
             place = bisect_right(starts, index) - 1
-            part = parts[place]
-            number = part.first + index - starts[place]
+            lines, first = parts[place]
+            number = first + index - starts[place]
             if number <= self.after_line or number in self.hits:
                 continue
             # One more than is asked for tells that there are more.
@@ -198,19 +202,19 @@ class _Search:
                 if number > self._highest:
                     continue
                 self._keep(self._limit)
-            self.hits[number] = _show(part, number, text[start:end], spans)
+            self.hits[number] = _show(lines, number, text[start:end], spans)
             if len(self.hits) > self._limit:
                 self._highest = max(self.hits)
 
 
-def _show(part: JoinedLines, number: int, line: str, spans: list[Span]) -> LogHit:
+def _show(lines: Lines, number: int, line: str, spans: list[Span]) -> LogHit:
     excerpt = show_excerpt(line.removesuffix("\r"), spans)
     level = find_level(line)
     return LogHit(
         line=number,
-        step=part.chunk.step,
-        stream=STREAM_NAMES[part.chunk.stream],
-        at=part.at(number),
+        step=lines.chunk.step,
+        stream=STREAM_NAMES[lines.chunk.stream],
+        at=lines.at(number),
         level=level.name.lower() if level else None,
         text=excerpt.text,
         matches=excerpt.matches,

@@ -1,5 +1,8 @@
 """Lines out of chunks: however they are cut and streams alternate, each line comes once, whole, with its number."""
 
+from datetime import UTC, datetime
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -8,6 +11,7 @@ from services.ingest.assemble_lines import LineAssembler
 from shared.logs.stored_chunk import StoredChunk
 
 STREAMS = {"howdah": 0, "stdout": 1, "stderr": 2}
+AT = datetime(2026, 11, 25, tzinfo=UTC)
 WRITES = st.lists(
     st.tuples(st.sampled_from(["stdout", "stderr"]), st.integers(0, 2), st.text(alphabet="ab\né", max_size=8)),
     max_size=25,
@@ -81,3 +85,25 @@ def test_lines_from_a_number_on(writes: list[tuple[str, int, str]], number: int)
     found = [lines for chunk in chunks for lines in assembler.feed(chunk)] + assembler.finish()
     kept = b"".join(lines.since(number) for lines in found)
     assert kept == b"".join(line for own, line in numbered(chunks) if own is not None and own >= number)
+
+
+@given(st.integers(0, 3), st.integers(0, 5000))
+def test_pieces_of_a_very_long_line_share_as_much_as_is_asked_for(whole_chunks: int, overlap: int) -> None:
+    size = 64 * 1024
+    text = b"".join(b"%07d " % number for number in range((4 + whole_chunks) * size // 8)) + b"end\n"
+    assembler = LineAssembler(overlap=overlap)
+    found = [
+        lines
+        for start in range(0, len(text), size)
+        for lines in assembler.feed(
+            StoredChunk(
+                seq=1 + start // size, step=0, stream=1, first_line=min(start, 1), continues=start > 0,
+                line_offsets_ms=[0] if start == 0 else [], recorded_at=AT, data=text[start : start + size],
+            )
+        )
+    ]  # fmt: skip
+    assert assembler.finish() == []
+    assert {lines.first for lines in found} == {0}
+    assert {lines.at(0) for lines in found} == {AT}
+    assert found[0].data + b"".join(lines.data[overlap:] for lines in found[1:]) == text
+    assert all(one.data.endswith(two.data[:overlap]) for one, two in pairwise(found))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.executor.cut_chunks import ChunkCutter
-from services.ingest.join_lines import LineJoiner
+from services.ingest.assemble_lines import LineAssembler
 from services.ingest.search_matches import head_of
 from services.ingest.search_terms import read_log_query
 from services.ingest.search_text import UNKNOWN, LineClock, find_lines, open_lines, read_text
@@ -52,9 +52,10 @@ def cut(pieces: list[tuple[str, int, bytes, bool]]) -> list[StoredChunk]:
 
 def read_lines(chunks: list[StoredChunk]) -> dict[int, str]:
     """Return all lines by their numbers, joined the plain way."""
-    joiner = LineJoiner()
+    assembler = LineAssembler()
     found: dict[int, str] = {}
-    for part in [*joiner.feed(chunks), *joiner.finish()]:
+    for part in [*(lines for chunk in chunks for lines in assembler.feed(chunk)), *assembler.finish()]:
+        assert part.first is not None
         for number, line in enumerate(part.data.decode("utf-8", "replace").split("\n")[:-1], part.first):
             assert number not in found
             found[number] = line.replace("\x1b[1m", "").removesuffix("\r")
