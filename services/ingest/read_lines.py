@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.ingest.gather_lines import LineGatherer, LogLine
+from services.ingest.pick_lines import LinePicker, LogLine
 from services.ingest.queries.logs import ListLogBlocksRow
 from services.ingest.read_log_states import AttemptLog
 from services.ingest.resources import Resources
@@ -25,23 +25,23 @@ async def read_lines(
 
     Raises `DatabaseUnavailableError`.
     """
-    gatherer = LineGatherer(first, end)
+    picker = LinePicker(first, end)
     seq = await seek_line(resources.pool, job_id, attempt, first) if first < end else attempt.last_seq
     read_bytes, reached = 0, first
-    while seq < attempt.last_seq and not gatherer.is_done():
+    while seq < attempt.last_seq and not picker.is_done():
         page = await resources.log_feeds.next_page(job_id, attempt, seq)
         for chunk in page.since(seq):
             if read_bytes >= _MOST_BYTES:
                 # One that is as long as this alone is shown so far as it was read.
                 next_from = max(reached, first + 1)
-                return [line for line in gatherer.take() if line.number < next_from], next_from
-            gatherer.feed(chunk)
+                return [line for line in picker.take() if line.number < next_from], next_from
+            picker.feed(chunk)
             read_bytes += len(chunk.data)
             reached = max(reached, min(end, chunk.first_line + len(chunk.line_offsets_ms) - 1))
-            if gatherer.is_done():
+            if picker.is_done():
                 break
         seq = page.last.seq
-    return gatherer.take(), None
+    return picker.take(), None
 
 
 async def read_marked(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from services.ingest.gather_lines import LineGatherer
+from services.ingest.pick_lines import LinePicker
 from services.ingest.read_chunks import read_page
 from services.ingest.read_log_states import AttemptLog, read_states
 from services.ingest.search_excerpt import show_context
@@ -74,14 +74,14 @@ async def _read_attempts(pool: Pool, matches: Sequence[Match]) -> dict[tuple[Job
 
 
 async def _read_lines(pool: Pool, job_id: JobId, attempt: AttemptLog, first: int, end: int) -> dict[int, str]:
-    gatherer = LineGatherer(first, end)
+    picker = LinePicker(first, end)
     seq = await seek_line(pool, job_id, attempt, first)
     for _ in range(_MOST_PAGES):
-        if seq >= attempt.last_seq or gatherer.is_done():
+        if seq >= attempt.last_seq or picker.is_done():
             break
         page = await read_page(pool, job_id, attempt, seq)
         for chunk in page.chunks:
             if chunk.seq > seq:
-                gatherer.feed(chunk)
+                picker.feed(chunk)
         seq = page.last_seq
-    return {line.number: show_context(plain_text(line.head)) for line in gatherer.take()}
+    return {line.number: show_context(plain_text(line.head)) for line in picker.take()}

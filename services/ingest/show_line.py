@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from services.ingest.gather_lines import LogLine
+from services.ingest.pick_lines import LogLine
 from services.ingest.render_ansi import AnsiRenderer, Span, last_state, plain
 from services.ingest.show_chunk import STREAM_NAMES
 from shared.logs.find_level import Level, find_level

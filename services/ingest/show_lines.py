@@ -10,7 +10,7 @@ from litestar.params import QueryParameter
 
 from services.ingest.authenticate import require_viewer
 from services.ingest.find_attempt import AttemptParameter, find_attempt, find_kept_log
-from services.ingest.gather_lines import LogLine
+from services.ingest.pick_lines import LogLine
 from services.ingest.problem_details import problem_responses
 from services.ingest.read_level import LevelParameter, read_level
 from services.ingest.read_lines import MOST_LINES, read_lines, read_marked

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deploy.embedded.postgres import free_port
-from services.ingest.gather_lines import HEAD_BYTES, TAIL_BYTES
+from services.ingest.pick_lines import HEAD_BYTES, TAIL_BYTES
 from shared.stop import Stop
 from tests.database import TestDatabase
 from tests.engine import SUCCEEDED, Engine

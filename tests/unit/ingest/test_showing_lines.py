@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.gather_lines import LogLine
+from services.ingest.pick_lines import LogLine
 from services.ingest.render_ansi import AnsiRenderer
 from services.ingest.show_line import ShownLine, level_of, show_line
 from services.ingest.show_lines import show_each

@@ -49,8 +49,8 @@ class _OpenLine:
             self.tail = (self.tail + piece[room:])[-TAIL_BYTES:]
 
 
-class LineGatherer:
-    """Gathers the lines with numbers from `first` to before `end`."""
+class LinePicker:
+    """Picks the lines with numbers from `first` to before `end`."""
 
     def __init__(self, first: int, end: int) -> None:
         self._first = first

@@ -3,25 +3,25 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.gather_lines import HEAD_BYTES, TAIL_BYTES, LineGatherer, LogLine
+from services.ingest.pick_lines import HEAD_BYTES, TAIL_BYTES, LinePicker, LogLine
 from shared.logs.stored_chunk import StoredChunk
 from tests.stored_logs import Piece, make_chunks, some_pieces, whole_lines
 
 
-def gather(chunks: list[StoredChunk], first: int, end: int) -> list[LogLine]:
-    gatherer = LineGatherer(first, end)
+def pick(chunks: list[StoredChunk], first: int, end: int) -> list[LogLine]:
+    picker = LinePicker(first, end)
     for chunk in chunks:
-        gatherer.feed(chunk)
-        if gatherer.is_done():
+        picker.feed(chunk)
+        if picker.is_done():
             break
-    return gatherer.take()
+    return picker.take()
 
 
 @given(some_pieces(st.text(alphabet="ab\n", max_size=8).map(str.encode)), st.integers(0, 12), st.integers(0, 12))
 def test_lines_are_what_was_written(pieces: list[Piece], first: int, count: int) -> None:
     chunks = make_chunks(pieces)
     expected = {n: line for n, line in whole_lines(chunks).items() if first <= n < first + count}
-    assert {line.number: line.head + b"\n" for line in gather(chunks, first, first + count)} == expected
+    assert {line.number: line.head + b"\n" for line in pick(chunks, first, first + count)} == expected
 
 
 @given(some_pieces(st.text(alphabet="ab\n", max_size=8).map(str.encode)), st.integers(0, 12), st.integers(0, 3))
@@ -31,14 +31,14 @@ def test_it_is_enough_to_begin_with_the_chunk_in_which_the_first_line_begins(
     chunks = make_chunks(pieces)
     begins = [place for place, chunk in enumerate(chunks) if chunk.first_line <= first]
     start = begins[-1] if begins else 0
-    assert gather(chunks[start:], first, first + count) == gather(chunks, first, first + count)
+    assert pick(chunks[start:], first, first + count) == pick(chunks, first, first + count)
 
 
 @given(st.integers(0, 3 * HEAD_BYTES), st.integers(1, 5000))
 def test_a_long_line_is_folded_to_its_head_and_tail(length: int, piece: int) -> None:
     text = (b"0123456789abcdef" * (length // 16 + 1))[:length]
     pieces = [(0, 1, text[start : start + piece]) for start in range(0, length, piece)]
-    (line,) = gather(make_chunks([*pieces, (0, 1, b"\n")]), 0, 1)
+    (line,) = pick(make_chunks([*pieces, (0, 1, b"\n")]), 0, 1)
     if length <= HEAD_BYTES + TAIL_BYTES:
         assert (line.head, line.tail, line.omitted_bytes) == (text, b"", 0)
     else:
@@ -48,7 +48,7 @@ def test_a_long_line_is_folded_to_its_head_and_tail(length: int, piece: int) -> 
 
 def test_lines_have_their_step_stream_and_time() -> None:
     chunks = make_chunks([(-1, 0, b"hello\n"), (0, 1, b"a\nb"), (0, 2, b"err\n"), (0, 1, b"c\n")])
-    lines = gather(chunks, 0, 9)
+    lines = pick(chunks, 0, 9)
     assert [(line.number, line.step, line.stream, line.head) for line in lines] == [
         (0, -1, 0, b"hello"),
         (1, 0, 1, b"a"),
