@@ -22,6 +22,8 @@ _UNFINISHED: Final = re.compile(
 )
 _SGR: Final = re.compile(r"\x1b\[[0-9:;]*m")
 _OTHER_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# Of a parameter; codes of styles have three at most.
+_MOST_DIGITS: Final = 4
 _NO_CHARACTER: Final = "\ufffd"
 _COLORS: Final = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")
 _ATTRIBUTES: Final = {1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "strike"}
@@ -44,12 +46,12 @@ class _Style:
 
     def apply(self, parameters: str) -> None:
         """Change the style as an SGR sequence says; what is not known changes nothing."""
-        codes = [int(code) if code.isdecimal() else 0 for code in re.split("[;:]", parameters)]
+        codes = [_number_of(code) for code in re.split("[;:]", parameters)]
         position = 0
         while position < len(codes):
             code = codes[position]
             if code in (38, 48):  # extended colours: their numbers are not codes of their own
-                position += self._apply_extended(code, codes[position + 1 :])
+                position += self._apply_extended(code, codes[position + 1 : position + 3], len(codes))
             else:
                 self._apply_one(code)
             position += 1
@@ -69,10 +71,13 @@ class _Style:
         elif code in (39, 49):
             self._attributes.pop("fg" if code == 39 else "bg", None)
 
-    def _apply_extended(self, code: int, rest: list[int]) -> int:
-        """Take the first 16 of 256 colours as they are; the others have no class. Returns how many numbers it read."""
+    def _apply_extended(self, code: int, following: list[int], count: int) -> int:
+        """Take the first 16 of 256 colours as they are; the others have no class.
+
+        Returns how many numbers it read: all, however many there are (`count`), behind one that means nothing.
+        """
         ground = "fg" if code == 38 else "bg"
-        match rest:
+        match following:
             case [5, color, *_]:
                 if color < 16:
                     self._set_color(ground, color % 8, bright=color >= 8)
@@ -83,10 +88,18 @@ class _Style:
                 self._attributes.pop(ground, None)
                 return 4
             case _:
-                return len(rest)
+                return count
 
     def _set_color(self, ground: str, index: int, *, bright: bool) -> None:
         self._attributes[ground] = f"ansi-{ground}-{'bright-' if bright else ''}{_COLORS[index]}"
+
+
+def _number_of(digits: str) -> int:
+    """Return a parameter as a number. A program may print as many digits as it likes: no style, and no error."""
+    significant = digits.lstrip("0")
+    if not significant.isdecimal():
+        return 0
+    return int(significant[:_MOST_DIGITS])
 
 
 class AnsiRenderer:

@@ -64,6 +64,22 @@ def test_a_style_and_a_sequence_go_on_in_the_next_chunk() -> None:
     assert rendered("\x1b[32mgreen\n", "still") == [("ansi-fg-green", "green\n"), ("ansi-fg-green", "still")]
 
 
+def test_a_number_of_any_length_is_no_error() -> None:
+    endless = "9" * 60_000
+    for sequence in (f"\x1b[{endless}m", f"\x1b[1;{endless};31m", f"\x1b[38;5;{endless}m", f"\x1b[{'0' * 60_000}1m"):
+        spans = AnsiRenderer().render(1, f"{sequence}text")
+        assert spans in ([("", "text")], [("ansi-bold ansi-fg-red", "text")], [("ansi-bold", "text")])
+    assert AnsiRenderer().render(1, f"\x1b[1;{endless};31mtext") == [("ansi-bold ansi-fg-red", "text")]
+
+
+def test_colours_follow_one_another_in_one_sequence() -> None:
+    colors = "38;5;1;48;5;2;38;2;1;2;3;38;5;9;"
+    assert AnsiRenderer().render(1, f"\x1b[{colors * 100}1mtext") == [
+        ("ansi-bg-green ansi-fg-bright-red ansi-bold", "text")
+    ]
+    assert AnsiRenderer().render(1, "\x1b[31;38;7;1;4mtext") == [("ansi-fg-red", "text")]
+
+
 def test_streams_have_styles_of_their_own() -> None:
     renderer = AnsiRenderer()
     renderer.render(1, "\x1b[31m")
