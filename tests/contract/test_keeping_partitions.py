@@ -3,13 +3,18 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import anyio
+import psycopg
 import pytest
 
 from services.scheduler.keep_partitions import LogDays, keep_partitions
-from services.scheduler.pack_logs import pack_logs
+from services.scheduler.pack_logs import pack_log, pack_logs
+from services.scheduler.queries.pack_logs import make_log_block_partition
 from services.scheduler.removal_place import RemovalPlace
 from services.scheduler.remove_chunks import remove_chunks
 from shared.ids import new_id
+from shared.queries.models import LogRetention
+from tests.await_lock import await_lock
 from tests.contract.own_jobs import enqueue
 from tests.engine import Engine
 from tests.stored_logs import add_log, make_chunks, read_log
@@ -178,3 +183,36 @@ async def test_a_partition_that_somebody_reads_is_left_for_later_and_the_others_
         assert "20310302" not in partitions(engine, "log_block_short")
     await keep(engine)
     assert "20310302" not in partitions(engine, "log_chunk")
+
+
+async def test_a_partition_is_not_dropped_between_being_looked_for_and_being_stored_into(engine: Engine) -> None:
+    old = NOW - 20 * DAY
+    log = add_log(engine, CHUNKS, started=old, ended=old)
+    engine.sql("select make_log_partitions(0, %s)", old)
+    drop_at_once = LogDays(short=1, standard=0, long=0)
+    async with engine.scheduler.connection() as connection, connection.transaction():
+        assert not await make_log_block_partition(connection, retention=LogRetention.SHORT, log_day=log.day)
+        await keep(engine, drop_at_once)
+        assert "20310220" in partitions(engine, "log_block_short")
+        assert await pack_log(connection, job_id=log.job_id, epoch=log.epoch)
+    assert read_log(engine, log) == CHUNKS
+    await keep(engine, drop_at_once)
+    assert engine.sql("select count(*) from log_block") == [(0,)]
+
+
+async def test_a_partition_that_is_dropped_while_it_is_looked_for_is_made_anew(engine: Engine) -> None:
+    old = NOW - 20 * DAY
+    engine.sql("select make_log_partitions(0, %s)", old)
+    made: list[bool] = []
+
+    async def look() -> None:
+        async with engine.scheduler.connection() as connection:
+            made.append(await make_log_block_partition(connection, retention=LogRetention.SHORT, log_day=old.date()))
+
+    async with anyio.create_task_group() as packers:
+        with psycopg.connect(engine.database.dsn()) as dropper:
+            dropper.execute("drop table log_block_short_20310220")
+            packers.start_soon(look)
+            await await_lock(engine.database, "make_log_block_partition")
+    assert made == [True]
+    assert "20310220" in partitions(engine, "log_block_short")
