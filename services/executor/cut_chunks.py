@@ -18,6 +18,7 @@ ChunkStream = Literal["stdout", "stderr", "howdah"]
 CHUNK_BYTES = 64 * 1024
 # What a chunk takes of memory beside its bytes, about: a program may change streams with every byte.
 _CHUNK_WEIGHT = 512
+_MOST_OFFSET_MS = 2**31 - 1
 
 
 class Chunk(Struct, frozen=True):
@@ -182,8 +183,8 @@ class ChunkCutter:
         ended = piece.endswith(b"\n")
         begun = piece.count(b"\n") + (not ended) - (draft.stream in self._open_lines)
         if begun:
-            # The clock may step back; an offset is never negative.
-            offset = max(0, round((now - draft.at) * 1000))
+            # The clock may step, back or far ahead; an offset is never negative, nor more than its column holds.
+            offset = min(max(0, round((now - draft.at) * 1000)), _MOST_OFFSET_MS)
             before = draft.runs.pop()[0] if draft.runs and draft.runs[-1][1] == offset else 0
             draft.runs.append((before + begun, offset))
             draft.line_count += begun

@@ -150,6 +150,14 @@ def test_line_offsets_count_from_the_chunks_first_byte_and_never_below_zero() ->
     assert (chunk.at, chunk.line_offsets_ms) == (10.0, [0, 0, 250, 0])
 
 
+def test_a_clock_that_is_set_right_makes_no_offset_that_cannot_be_stored() -> None:
+    cutting = cutter()
+    cutting.feed("stdout", 1, b"a\n", 10.0)
+    cutting.feed("stdout", 1, b"b\n", 1_800_000_000.0)
+    (chunk,) = cutting.take()
+    assert chunk.line_offsets_ms == [0, 2**31 - 1]
+
+
 def test_a_long_line_is_cut_and_continued() -> None:
     cutting = cutter(chunk_bytes=8)
     cutting.feed("stdout", 1, b"0123456789abcdef!\nx\n", 1.0)
