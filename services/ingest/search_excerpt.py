@@ -1,13 +1,13 @@
 """A line as a hit shows it: what is around its first match, and the places of all that match. Pure."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 import msgspec
 
-from services.ingest.search_terms import LogQuery, Phrase
-from shared.logs.lower_text import lower_text
+from services.ingest.search_terms import LogQuery, find_phrase
+from shared.logs.split_words import find_words
 
 _MOST_SHOWN: Final = 1000
 # Of a line that only shows where a hit stands.
@@ -58,31 +58,13 @@ def _state_at(line: str, place: int) -> tuple[int, int]:
 
 def find_matches(line: str, query: LogQuery) -> list[Span]:
     """Return where the phrases of a query stand in a line that it means, as [start, end)."""
-    lower, places = _lower_with_places(line)
-    spans: list[Span] = []
-    for phrase in query.required:
-        for found in _pattern_of(phrase).finditer(lower):
-            spans.append((places[found.start()], places[found.end()]) if places else found.span())
-            if len(spans) > _MOST_MATCHES:
-                break
-    return spans
-
-
-def _pattern_of(phrase: Phrase) -> re.Pattern[str]:
-    # Between words stands what is no word; also the fraction of a second, which is none.
-    between = r"[\W_]+(?:[0-9]+[\W_]+)??"
-    return re.compile(rf"(?<![^\W_]){between.join(map(re.escape, phrase))}(?![^\W_])")
-
-
-def _lower_with_places(line: str) -> tuple[str, Sequence[int]]:
-    """Return a line in lower case, and for each of its characters where it was, if that is not the same place."""
-    lower = lower_text(line)
-    if len(lower) == len(line):
-        return lower, ()
-    # A letter may become two.
-    each = [lower_text(letter) for letter in line]
-    places = [place for place, letters in enumerate(each) for _ in letters]
-    return "".join(each), [*places, len(line)]
+    found = find_words(line)
+    words = [word for word, _, _ in found]
+    return [
+        (found[at][1], found[at + len(phrase) - 1][2])
+        for phrase in query.required
+        for at in islice(find_phrase(words, phrase), _MOST_MATCHES)
+    ]
 
 
 def _merge(matches: Iterable[Span]) -> list[Span]:

@@ -9,6 +9,8 @@ such as an address, a path or a time, is a phrase: `10.0.0.7` is `"10 0 0 7"`.
 """
 
 import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -43,6 +45,19 @@ class LogQuery(msgspec.Struct, frozen=True):
         )
 
 
+def find_phrase(words: Sequence[str], phrase: Phrase) -> Iterator[int]:
+    """Yield the places in `words` at which a phrase stands, none of which overlap."""
+    at = 0
+    with suppress(ValueError):  # from `index`: the first word stands nowhere else
+        while True:
+            at = words.index(phrase[0], at)
+            if tuple(words[at : at + len(phrase)]) == phrase:
+                yield at
+                at += len(phrase)
+            else:
+                at += 1
+
+
 def read_log_query(text: str) -> LogQuery:
     """Return what a text asks for. Raises `Problem` if that is nothing that can be searched by."""
     required: list[Phrase] = []
@@ -71,14 +86,5 @@ def _say_what_is_lacking(text: str, *, excludes: bool) -> str:
     )
 
 
-def _has(words: list[str], phrase: Phrase) -> bool:
-    if len(phrase) == 1:
-        return phrase[0] in words
-    start = -1
-    try:
-        while True:
-            start = words.index(phrase[0], start + 1)
-            if tuple(words[start : start + len(phrase)]) == phrase:
-                return True
-    except ValueError:
-        return False
+def _has(words: Sequence[str], phrase: Phrase) -> bool:
+    return next(find_phrase(words, phrase), None) is not None

@@ -12,6 +12,7 @@ read before it is shown.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 from zlib import crc32
 
@@ -34,6 +35,14 @@ _LOWER_OR_SPACE: Final = bytes(
 def split_words(text: str) -> list[str]:
     """Return the words of a text in their order, as often as they occur."""
     return _WORD.findall(lower_text(_without_fractions(text)))
+
+
+def find_words(text: str) -> list[tuple[str, int, int]]:
+    """Return the words that `split_words` returns, each with where it stands in the text, [start, end)."""
+    blanked = _FRACTION.sub(lambda found: found[0][:3] + " " * (len(found[0]) - 3), text)
+    lower, places = _lower_with_places(blanked)
+    words = [(found[0], *found.span()) for found in _WORD.finditer(lower)]
+    return [(word, places[start], places[end]) for word, start, end in words] if places else words
 
 
 def number_of(word: str) -> int:
@@ -59,6 +68,17 @@ def number_words(text: str) -> set[int]:
     numbers.update([crc32(word) % _NUMBERS_WITH_DIGITS for word in found])
     numbers.update([_NUMBERS_WITH_DIGITS + crc32(word) % _NUMBERS_OF_LETTERS for word in letters])
     return numbers
+
+
+def _lower_with_places(text: str) -> tuple[str, Sequence[int]]:
+    """Return a text in lower case, and for each of its characters where it was, if that is not the same place."""
+    lower = lower_text(text)
+    if len(lower) == len(text):
+        return lower, ()
+    # A letter may become two.
+    each = [lower_text(letter) for letter in text]
+    places = [place for place, letters in enumerate(each) for _ in letters]
+    return "".join(each), [*places, len(text)]
 
 
 def _without_fractions(text: str) -> str:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.logs.split_words import WORD_BITS, number_of, number_words, split_words
+from shared.logs.lower_text import lower_text
+from shared.logs.split_words import WORD_BITS, find_words, number_of, number_words, split_words
 
 # Whatever decoding bytes can give.
 TEXT = st.text(st.one_of(st.characters(exclude_categories=["Cs"]), st.sampled_from("aZ09 .:,\n_\u00df\u03a3\u0130")))
@@ -39,6 +40,16 @@ def test_the_numbers_of_a_text_are_those_of_its_words(text: str) -> None:
 @given(TEXT, TEXT)
 def test_a_line_among_others_keeps_its_words(one: str, other: str) -> None:
     assert number_words(f"{one}\n{other}") == number_words(one) | number_words(other)
+
+
+@given(TEXT)
+def test_words_are_found_where_they_stand(text: str) -> None:
+    found = find_words(text)
+    assert [word for word, _, _ in found] == split_words(text)
+    assert [start for _, start, _ in found] == sorted(start for _, start, _ in found)
+    # A letter that becomes two in lower case may be of a word by one of them alone.
+    if len(lower_text(text)) == len(text):
+        assert all(lower_text(text[start:end]) == word for word, start, end in found)
 
 
 @given(st.text())
