@@ -96,7 +96,7 @@ async def show_log_outline(job: JobInPath, resources: FromResources, attempt: At
             lines=chosen.line_count,
             bytes=chosen.byte_count,
             ended=chosen.ended,
-            complete=chosen.ended and (outline is not None or not chosen.last_seq),
+            complete=chosen.ended and (not chosen.last_seq or (known is not None and known.is_packed)),
             steps=_outline_steps(steps, chosen.line_count),
             groups=[
                 OutlinedGroup(group.name, group.step, group.first_line, group.line_count or 0)
@@ -112,7 +112,7 @@ async def show_log_outline(job: JobInPath, resources: FromResources, attempt: At
 
 def _outline_steps(steps: list[ListLogStepsRow], line_count: int) -> list[OutlinedStep]:
     """Return the steps; each has the lines up to the next one's first."""
-    ends = [*(step.first_line for step in steps[1:]), line_count]
+    ends = [*(step.first_line for step in steps[1:]), line_count] if steps else []
     return [
         OutlinedStep(
             position=step.position,

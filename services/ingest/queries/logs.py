@@ -438,7 +438,9 @@ async def seek_log_byte(
 
 READ_LOG_OUTLINE: Final = """\
 -- name: ReadLogOutline
-select a.log_outline, a.failing_line, a.failing_text
+select
+    a.log_outline, a.failing_line, a.failing_text,
+    (a.log_state in ('packed', 'compact'))::boolean as is_packed
 from attempt a
 where a.job_id = $1::uuid
     and a.epoch = $2::integer
@@ -451,6 +453,7 @@ class ReadLogOutlineRow(Struct, frozen=True):
     log_outline: LogOutline | None
     failing_line: int | None
     failing_text: str | None
+    is_packed: bool
 
 
 def _make_read_log_outline_row(_cursor: object) -> Callable[[Sequence[Any]], ReadLogOutlineRow]:
@@ -458,6 +461,7 @@ def _make_read_log_outline_row(_cursor: object) -> Callable[[Sequence[Any]], Rea
         None if values[0] is None else convert(values[0], LogOutline),
         values[1],
         values[2],
+        values[3],
     )
 
 
@@ -467,7 +471,7 @@ async def read_log_outline(
     job_id: JobId,
     epoch: int,
 ) -> ReadLogOutlineRow | None:
-    """What is known of an attempt's log as a whole."""
+    """What is known of an attempt's log as a whole, and whether that is all: a long log is packed in several stretches."""
     cur = AsyncRawCursor(conn, row_factory=_make_read_log_outline_row)
     await cur.execute(READ_LOG_OUTLINE, (job_id, epoch))
     return await cur.fetchone()

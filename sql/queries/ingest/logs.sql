@@ -169,9 +169,11 @@ where s.bytes_before <= @byte::bigint
 limit 1;
 
 -- name: ReadLogOutline :one
--- What is known of an attempt's log as a whole.
+-- What is known of an attempt's log as a whole, and whether that is all: a long log is packed in several stretches.
 -- @json log_outline shared.logs.outline:LogOutline
-select a.log_outline, a.failing_line, a.failing_text
+select
+    a.log_outline, a.failing_line, a.failing_text,
+    (a.log_state in ('packed', 'compact'))::boolean as is_packed
 from attempt a
 where a.job_id = @job_id::uuid
     and a.epoch = @epoch::integer;

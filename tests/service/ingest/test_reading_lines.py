@@ -244,6 +244,27 @@ async def test_the_outline_tells_steps_groups_levels_and_what_failed(door: Door,
     assert (packed["failing_line"], packed["failing_text"]) == (4, "ERROR: no")
 
 
+async def test_an_outline_is_not_complete_before_all_of_the_log_is_packed(door: Door, engine: Engine) -> None:
+    scribe = await start_scribe(engine)
+    for number in range(90):
+        await scribe.write(b"ERROR: %d\n" % number)
+    await move_to("packed in part", engine, scribe)
+    part = (await door.get(address(scribe, "/outline"))).json()
+    assert (part["ended"], part["complete"]) == (True, False)
+    assert 0 < part["levels"]["error"] < 90
+    await pack(engine, scribe.job.job_id)
+    whole = (await door.get(address(scribe, "/outline"))).json()
+    assert (whole["complete"], whole["levels"]) == (True, {"error": 90})
+
+
+async def test_an_attempt_that_has_no_steps_has_an_outline_too(door: Door, engine: Engine) -> None:
+    scribe = await start_scribe(engine)
+    await scribe.write(b"a plan has none\n")
+    answer = await door.get(address(scribe, "/outline"))
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["lines"], answer.json()["steps"]) == (1, [])
+
+
 async def test_a_job_without_an_attempt_has_an_empty_outline(door: Door, engine: Engine) -> None:
     _, ids = await engine.start_run({"only": []})
     answer = await door.get(f"/api/v1/jobs/{ids['only']}/log/outline")
