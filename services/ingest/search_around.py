@@ -20,23 +20,40 @@ _MOST_PAGES_BACK: Final = 256
 _MOST_PAGES: Final = 4
 
 
-async def read_line_number(pool: Pool, match: Match) -> int:
-    """Return the number of a line that began in an earlier block. Raises `DatabaseUnavailableError`."""
-    block = match.block
-    attempts = await _read_attempts(pool, [match])
-    attempt = attempts.get((block.job_id, block.epoch))
-    seq = block.first_seq - 1
-    for _ in range(_MOST_PAGES_BACK):
-        if attempt is None or seq < 1:
-            break
-        page = await read_page(pool, block.job_id, attempt, seq - 1)
-        for chunk in reversed(page.chunks):
-            if chunk.seq <= seq and chunk.stream == match.stream and chunk.line_offsets_ms:
-                return chunk.first_line + len(chunk.line_offsets_ms) - 1
-        if not page.chunks:
-            break
-        seq = page.after_seq
-    return 0
+class LineNumbers:
+    """Finds the numbers of lines that began in earlier blocks. A line may have a match in each of its many blocks."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        # Of an attempt's stream: a line goes on behind the first chunk, up to the second, and has the number.
+        self._known: dict[tuple[JobId, int, int], tuple[int, int, int]] = {}
+
+    async def find(self, match: Match) -> int:
+        """Return the number of the line. Raises `DatabaseUnavailableError`."""
+        block = match.block
+        key = (block.job_id, block.epoch, match.stream)
+        begun, seen, number = self._known.get(key, (0, 0, 0))
+        if not begun < block.first_seq <= seen:
+            begun, number = await self._follow_back(match)
+            self._known[key] = (begun, block.first_seq, number)
+        return number
+
+    async def _follow_back(self, match: Match) -> tuple[int, int]:
+        """Return in which chunk the line began, and its number; where that is not found, how far it was looked for."""
+        block = match.block
+        attempt = (await _read_attempts(self._pool, [match])).get((block.job_id, block.epoch))
+        seq = block.first_seq - 1
+        for _ in range(_MOST_PAGES_BACK):
+            if attempt is None or seq < 1:
+                break
+            page = await read_page(self._pool, block.job_id, attempt, seq - 1)
+            for chunk in reversed(page.chunks):
+                if chunk.seq <= seq and chunk.stream == match.stream and chunk.line_offsets_ms:
+                    return chunk.seq, chunk.first_line + len(chunk.line_offsets_ms) - 1
+            if not page.chunks:
+                break
+            seq = page.after_seq
+        return seq, 0
 
 
 async def read_lines_around(pool: Pool, matches: Sequence[Match], count: int) -> list[dict[int, str]]:

@@ -15,7 +15,7 @@ from services.ingest.queries.list_jobs import find_jobs_of_run
 from services.ingest.queries.pipelines import get_pipeline
 from services.ingest.read_level import LevelParameter, read_level
 from services.ingest.resources import FromResources, Resources
-from services.ingest.search_around import read_line_number, read_lines_around
+from services.ingest.search_around import LineNumbers, read_lines_around
 from services.ingest.search_blocks import BlockFilter, Place
 from services.ingest.search_excerpt import Span
 from services.ingest.search_hits import FoundLine, JobFilter, LogSearch
@@ -215,11 +215,11 @@ async def _find_jobs(resources: Resources, run_id: RunId | None) -> list[JobId] 
 async def _show(resources: Resources, found: Sequence[FoundLine], context: int) -> list[SearchHit]:
     numbered: list[FoundLine] = []
     seen: set[tuple[Any, ...]] = set()
+    numbers = LineNumbers(resources.pool)
     for line in found:
         match = line.match
         if match.line == UNKNOWN:
-            number = await read_line_number(resources.pool, match)
-            match = msgspec.structs.replace(match, line=number)
+            match = msgspec.structs.replace(match, line=await numbers.find(match))
         # Pieces of a very long line may all be meant.
         key = (match.block.job_id, match.block.epoch, match.line)
         if key not in seen:

@@ -12,7 +12,8 @@ import httpx
 import pytest
 from anyio import to_thread
 
-from services.ingest import search_blocks, search_hits
+from services.ingest import search_around, search_blocks, search_hits
+from services.ingest.read_chunks import read_page
 from services.scheduler import cut_blocks
 from services.scheduler.pack_logs import pack_logs
 from shared.logs.split_words import split_words
@@ -414,3 +415,28 @@ async def test_many_search_at_once_and_all_are_answered(lines_door: Door) -> Non
         for _ in range(15):
             tasks.start_soon(one)
     assert found == [6] * 15
+
+
+async def test_a_line_over_many_blocks_is_followed_back_to_its_beginning_once(
+    door: Door, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scribe = await start_scribe(engine)
+    await scribe.write(b"first\n")
+    generator = random.Random(7)
+    for _ in range(40):
+        await scribe.write(b"needle " + generator.randbytes(30_000).hex().encode() + b" ")
+    await scribe.write(b"\nlast\n")
+    await finish(scribe)
+    await pack(engine)
+    ((blocks,),) = engine.sql("select count(*) from log_block")
+    looks = itertools.count()
+
+    async def counted(*arguments: Any) -> Any:
+        next(looks)
+        return await read_page(*arguments)
+
+    monkeypatch.setattr(search_around, "read_page", counted)
+    hits = await find_all(door, "needle")
+    assert [hit["line"] for hit in hits] == [1]
+    assert blocks > 8
+    assert next(looks) <= blocks
