@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from services.ingest.count_cost import cost_of
 from services.ingest.filter_lines import LineFilter
 from services.ingest.queries.logs import read_new_chunks
@@ -178,6 +180,8 @@ class LogFeeds:
         Raises as `next_page` does.
         """
         line_filter = LineFilter(least)
+        # The reader may have heard of more than is known here, and it would be waited for without end.
+        attempt = replace(attempt, last_seq=max(attempt.last_seq, seq))
         before = max(0, seq - _LOOK_BACK)
         while before < seq:
             page = await self.next_page(job_id, attempt, before)

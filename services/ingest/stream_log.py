@@ -94,8 +94,9 @@ class LogReader:
     async def _read_marked(self, attempt: AttemptLog) -> bytes:
         """Return the next page's lines that are grave enough, and go on behind it."""
         feeds, seq = self._resources.log_feeds, self._cursor.seq
-        line_filter = self._filter or await feeds.begin_filter(self._job_id, attempt, seq, self._least)
+        # At once: what has been read ahead may be given up while the filter is made ready.
         page = await feeds.next_page(self._job_id, attempt, seq)
+        line_filter = self._filter or await feeds.begin_filter(self._job_id, attempt, seq, self._least)
         events: list[bytes] = []
         for chunk in page.since(seq):
             if marked := line_filter.feed(chunk):

@@ -7,6 +7,11 @@ import anyio
 import pytest
 
 from services.ingest import feed_all_logs, feed_logs, read_chunks
+from services.ingest.feed_logs import LogFeeds
+from services.ingest.read_log_states import read_states
+from shared.db import open_pool
+from shared.logs.find_level import Level
+from tests.database import TestDatabase
 from tests.engine import SUCCEEDED, Engine
 from tests.service.ingest.crowd import gather_crowd
 from tests.service.ingest.door import Door
@@ -101,3 +106,20 @@ async def test_who_does_not_read_keeps_nobody_waiting(door: Door, engine: Engine
         while (heard := await ears.next()) is not None and heard.data["text"] != "the end\n":
             total += len(heard.data["text"])
         assert total == 200 * 60_001
+
+
+async def test_a_filter_can_begin_beyond_what_is_known_to_be_there(database: TestDatabase, engine: Engine) -> None:
+    scribe = await start_scribe(engine)
+    await scribe.write(b"first\n")
+    job_id = scribe.job.job_id
+    async with open_pool(database.dsn("ingest"), name="test", max_size=2) as pool:
+        # As of a replica that has not looked since; another one has told its reader of more.
+        known = (await read_states(pool, [job_id]))[job_id].attempts[0]
+        await scribe.write(b"ERROR: goes ")
+        await scribe.write(b"on", stderr=True)
+        with anyio.fail_after(20):
+            line_filter = await LogFeeds(pool).begin_filter(job_id, known, 3, Level.ERROR)
+        await scribe.write(b"and on\n")
+        ((seq,),) = engine.sql("select last_seq from attempt")
+        page = await LogFeeds(pool).next_page(job_id, (await read_states(pool, [job_id]))[job_id].attempts[0], seq - 1)
+        assert [line.text for line in line_filter.feed(page.since(seq - 1)[0])] == ["and on"]
