@@ -1,6 +1,6 @@
 """A line as a hit shows it."""
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.ingest.search_excerpt import find_matches, show_context, show_excerpt
@@ -43,6 +43,7 @@ def test_of_a_progress_bar_the_state_is_shown_that_matches() -> None:
     assert show_context("10%\r20%\r") == "20%"
 
 
+@example("0000\r", [(4, 1)])
 @given(st.text(max_size=3000), st.lists(st.tuples(st.integers(0, 2999), st.integers(1, 50)), max_size=5))
 def test_what_is_marked_is_what_matched(line: str, places: list[tuple[int, int]]) -> None:
     spans = [(start, min(len(line), start + length)) for start, length in places if start < len(line)]
@@ -52,5 +53,6 @@ def test_what_is_marked_is_what_matched(line: str, places: list[tuple[int, int]]
     marked = {excerpt.omitted_before + n for start, end in excerpt.matches for n in range(start, end)}
     assert marked <= {n for start, end in spans for n in range(start, end)}
     assert all(one[1] <= two[0] for one, two in zip(excerpt.matches, excerpt.matches[1:], strict=False))
-    if spans:
+    # Of a carriage return, which an expression may match, nothing is shown that could be marked.
+    if spans and line[min(spans)[0]] != "\r":
         assert excerpt.matches
