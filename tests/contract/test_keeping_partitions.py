@@ -90,7 +90,7 @@ async def test_a_new_partition_has_all_that_its_siblings_have(engine: Engine) ->
 
 
 async def test_making_partitions_waits_for_no_reader(engine: Engine) -> None:
-    async with engine.executor.connection() as connection, connection.transaction():
+    async with engine.scheduler.connection() as connection, connection.transaction():
         await connection.execute("select from attempt")
         await connection.execute("lock table log_chunk in access share mode")
         await keep_partitions(engine.scheduler, KEEP_ALL, now=NOW)
@@ -176,7 +176,7 @@ async def test_blocks_are_kept_for_as_long_as_their_class_says(
 async def test_a_partition_that_somebody_reads_is_left_for_later_and_the_others_go(engine: Engine) -> None:
     engine.sql("select make_log_partitions(0, %s)", NOW - 10 * DAY)
     engine.sql("select make_log_partitions(0, %s)", NOW - 20 * DAY)
-    async with engine.executor.connection() as connection, connection.transaction():
+    async with engine.scheduler.connection() as connection, connection.transaction():
         await connection.execute("lock table log_chunk in access share mode")
         await keep(engine, LogDays(short=1, standard=0, long=0))
         assert "20310302" in partitions(engine, "log_chunk")
