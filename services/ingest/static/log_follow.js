@@ -7,7 +7,8 @@ export class Follower {
     this.top = 0;
     toggle.addEventListener("change", () => { if (this.on) this.goToEnd(); });
     box.addEventListener("scroll", () => {
-      if (box.scrollTop < list.ownTop - 3) this.stop();
+      // A box that grows leaves less way, and moves back by itself.
+      if (box.scrollTop < Math.min(list.ownTop, list.way) - 3) this.stop();
       list.ownTop = box.scrollTop;
     }, { passive: true });
     // At the very beginning of a turn, before anything has moved: what is added meanwhile must not pull it back.
