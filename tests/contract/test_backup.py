@@ -38,7 +38,9 @@ async def test_a_restored_database_goes_on_with_its_work(server: Server, engine:
             assert again.job(ids["a"]).state == "succeeded"
             assert await again.finish(executor, second, SUCCEEDED) == "succeeded"
             assert again.sql("select state::text from run where id = %s", run_id) == [("running",)]
-            assert again.sql("select make_log_partitions(7)") == [(0,)]
+            # Partitions are there as they were: as many are lacking, none or those of a day that has just begun.
+            lacking = "select make_log_partitions(7)"
+            assert again.sql(lacking) == engine.sql(lacking)
     finally:
         with psycopg.connect(server.postgres.dsn(), autocommit=True) as admin:
             admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))

@@ -15,15 +15,18 @@ SERVICES = ("ingest", "scheduler", "executor", "notifier")
 
 
 def schema_objects(database: TestDatabase) -> list[tuple[str, str]]:
+    """What there is; partitions without their days, which are others after midnight."""
     with psycopg.connect(database.dsn()) as connection:
         return connection.execute(
-            """
-            select 'relation', relname::text from pg_class where relnamespace = 'public'::regnamespace
-            union all
+            r"""
+            select 'relation', regexp_replace(relname, '_\d{8}', '_day') from pg_class
+            where relnamespace = 'public'::regnamespace
+            union
             select 'function', oid::regprocedure::text from pg_proc where pronamespace = 'public'::regnamespace
-            union all
-            select 'type', typname::text from pg_type where typnamespace = 'public'::regnamespace
-            union all
+            union
+            select 'type', regexp_replace(typname, '_\d{8}', '_day') from pg_type
+            where typnamespace = 'public'::regnamespace
+            union
             select 'default', defaclacl::text from pg_default_acl
             order by 1, 2
             """
