@@ -3,8 +3,7 @@
 Most ends of jobs on their own make no noise: what is rung is looked at at once, the rest is found once a second.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +11,7 @@ import anyio
 import msgspec
 
 from services.ingest.find_job import Progress
+from services.ingest.keep_followers import Followers
 from services.ingest.queries.jobs import ReadJobStatesRow, read_job_states
 from shared.db import Pool, query
 from shared.ids import JobId
@@ -41,57 +41,42 @@ class JobWatch:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._bells: dict[JobId, set[Bell]] = {}
-        # None: the job is gone.
-        self._states: dict[JobId, SeenState | None] = {}
         self._looked_at = -_LOOK_SECONDS
         # Rung by NOTIFY, and by a new follower.
         self.bell = Bell()
+        # None: the job is gone.
+        self._followers: Followers[JobId, SeenState | None] = Followers(self.bell)
 
-    @contextmanager
-    def follow(self, job_id: JobId, bell: Bell) -> Iterator[None]:
+    def follow(self, job_id: JobId, bell: Bell) -> AbstractContextManager[None]:
         """Ring `bell` whenever the job has moved, for as long as the block lasts."""
-        self._bells.setdefault(job_id, set()).add(bell)
-        self.bell.ring()
-        try:
-            yield
-        finally:
-            followers = self._bells[job_id]
-            followers.discard(bell)
-            if not followers:
-                del self._bells[job_id]
-                self._states.pop(job_id, None)
+        return self._followers.follow(job_id, bell)
 
     def state(self, job_id: JobId) -> SeenState | None:
         """Return where a followed job stood at the last look; None before the first."""
-        return self._states.get(job_id)
+        return self._followers.states.get(job_id)
 
     def is_gone(self, job_id: JobId) -> bool:
         """Whether a followed job was not there any more at the last look."""
-        return job_id in self._states and self._states[job_id] is None
+        return job_id in self._followers.states and self._followers.states[job_id] is None
 
     def ring_all(self) -> None:
         """Wake every follower: the process is asked to stop."""
-        for bells in self._bells.values():
-            for bell in bells:
-                bell.ring()
+        self._followers.ring_all()
 
     async def look(self) -> float:
         """Look once, for all followers; returns the seconds until the next look. A step of `run_loop`."""
-        if not self._bells:
+        watched = self._followers.keys()
+        if not watched:
             return _UNWATCHED_SECONDS
         early = self._looked_at + _LOOK_SECONDS - anyio.current_time()
         if early > 0:
             return early
         self._looked_at = anyio.current_time()
-        watched = list(self._bells)
         found = await read_seen_states(self._pool, watched)
         for job_id in watched:
             state = found.get(job_id)
-            if job_id in self._bells and (job_id not in self._states or self._states[job_id] != state):
-                self._states[job_id] = state
-                for bell in self._bells[job_id]:
-                    bell.ring()
+            if job_id not in self._followers.states or self._followers.states[job_id] != state:
+                self._followers.move(job_id, state)
         return _LOOK_SECONDS
 
 

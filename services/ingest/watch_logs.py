@@ -5,10 +5,11 @@ reads a second as there are clients; so one reader looks, reads what those want 
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Final
 
 from services.ingest.feed_logs import Growth, LogFeeds
+from services.ingest.keep_followers import Followers
 from services.ingest.pace_looks import Pace
 from services.ingest.read_log_states import LogState, read_states
 from shared.db import Pool
@@ -46,40 +47,27 @@ class LogWatch:
     def __init__(self, pool: Pool, feeds: LogFeeds) -> None:
         self._pool = pool
         self._feeds = feeds
-        self._bells: dict[JobId, set[Bell]] = {}
-        self._states: dict[JobId, LogState] = {}
         self._pace = Pace()
         # Rung by NOTIFY, and by a new follower.
         self.bell = CountingBell()
+        self._followers: Followers[JobId, LogState] = Followers(self.bell)
         self._rings_heard = 0
 
-    @contextmanager
-    def follow(self, job_id: JobId, bell: Bell) -> Iterator[None]:
+    def follow(self, job_id: JobId, bell: Bell) -> AbstractContextManager[None]:
         """Ring `bell` whenever the job's log has grown, for as long as the block lasts."""
-        self._bells.setdefault(job_id, set()).add(bell)
-        self.bell.ring()
-        try:
-            yield
-        finally:
-            followers = self._bells[job_id]
-            followers.discard(bell)
-            if not followers:
-                del self._bells[job_id]
-                self._states.pop(job_id, None)
+        return self._followers.follow(job_id, bell)
 
     def state(self, job_id: JobId) -> LogState | None:
         """Return how far the log of a followed job was known to go, at the last look."""
-        return self._states.get(job_id)
+        return self._followers.states.get(job_id)
 
     def ring_all(self) -> None:
         """Wake every follower: the process is asked to stop."""
-        for bells in self._bells.values():
-            for bell in bells:
-                bell.ring()
+        self._followers.ring_all()
 
     async def look(self) -> float:
         """Look once, for all followers; returns the seconds until the next look. A step of `run_loop`."""
-        if not self._bells:
+        if not self._followers.keys():
             return _UNWATCHED_SECONDS
         if (early := self._pace.seconds_left()) > 0:
             return early
@@ -88,36 +76,33 @@ class LogWatch:
         with self._pace.look():
             if is_rung and is_idle:
                 await self._read_ends()
-            watched = list(self._bells)
+            watched = self._followers.keys()
             found = await read_states(self._pool, watched)
             changed = {
                 job_id: state
                 for job_id in watched
-                if self._states.get(job_id) != (state := found.get(job_id, GONE)) and job_id in self._bells
+                if self._followers.states.get(job_id) != (state := found.get(job_id, GONE))
+                and job_id in self._followers
             }
             await self._feeds.read_ahead(
                 growth
                 for job_id, state in changed.items()
-                for growth in growths(job_id, self._states.get(job_id), state)
+                for growth in growths(job_id, self._followers.states.get(job_id), state)
             )
         for job_id, state in changed.items():
-            if job_id in self._bells:
-                self._states[job_id] = state
-                for bell in self._bells[job_id]:
-                    bell.ring()
+            self._followers.move(job_id, state)
         return _WATCHED_SECONDS
 
     async def _read_ends(self) -> None:
         """Read on at the ends of a few logs without asking first which of them have grown: a line comes sooner."""
         ends = [
             Growth(job_id, latest, latest.last_seq, _ANY_SEQ)
-            for job_id, state in self._states.items()
+            for job_id, state in self._followers.states.items()
             if state.attempts and not (latest := state.attempts[-1]).ended
         ]
         if len(ends) <= _FEW:
             for job_id in await self._feeds.read_ahead(ends):
-                for bell in self._bells.get(job_id, ()):
-                    bell.ring()
+                self._followers.ring(job_id)
 
 
 def growths(job_id: JobId, before: LogState | None, now: LogState) -> Iterator[Growth]:

@@ -1,12 +1,13 @@
 """Who follows the logs of which run: one read for all of them tells which jobs there are, and whose log has grown."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Final
 
 import msgspec
 
 from services.ingest.feed_logs import LogFeeds
+from services.ingest.keep_followers import Followers
 from services.ingest.pace_looks import Pace
 from services.ingest.queries.logs import ReadRunLogStatesRow, read_run_log_states
 from services.ingest.read_log_states import LogState, log_state
@@ -46,51 +47,38 @@ class RunLogWatch:
     def __init__(self, pool: Pool, feeds: LogFeeds) -> None:
         self._pool = pool
         self._feeds = feeds
-        self._bells: dict[RunId, set[Bell]] = {}
-        self._runs: dict[RunId, RunLogs] = {}
         self._pace = Pace()
         # Rung by NOTIFY, and by a new follower.
         self.bell = Bell()
+        self._followers: Followers[RunId, RunLogs] = Followers(self.bell)
 
-    @contextmanager
-    def follow(self, run_id: RunId, bell: Bell) -> Iterator[None]:
+    def follow(self, run_id: RunId, bell: Bell) -> AbstractContextManager[None]:
         """Ring `bell` whenever a log of the run has grown, for as long as the block lasts."""
-        self._bells.setdefault(run_id, set()).add(bell)
-        self.bell.ring()
-        try:
-            yield
-        finally:
-            followers = self._bells[run_id]
-            followers.discard(bell)
-            if not followers:
-                del self._bells[run_id]
-                self._runs.pop(run_id, None)
+        return self._followers.follow(run_id, bell)
 
     def logs(self, run_id: RunId) -> RunLogs | None:
         """Return how far the logs of a followed run were known to go, at the last look."""
-        return self._runs.get(run_id)
+        return self._followers.states.get(run_id)
 
     def ring_all(self) -> None:
         """Wake every follower: the process is asked to stop."""
-        for bells in self._bells.values():
-            for bell in bells:
-                bell.ring()
+        self._followers.ring_all()
 
     async def look(self) -> float:
         """Look once, for all followers; returns the seconds until the next look. A step of `run_loop`."""
-        if not self._bells:
+        watched = self._followers.keys()
+        if not watched:
             return _UNWATCHED_SECONDS
         if (early := self._pace.seconds_left()) > 0:
             return early
         with self._pace.look():
-            watched = list(self._bells)
             found = await read_run_logs(self._pool, watched)
             changed = {
                 run_id: run
                 for run_id in watched
-                if self._runs.get(run_id) != (run := found.get(run_id, _GONE)) and run_id in self._bells
+                if self._followers.states.get(run_id) != (run := found.get(run_id, _GONE)) and run_id in self._followers
             }
-            before = {job_id: log for run_id in changed for job_id, log in _logs(self._runs.get(run_id))}
+            before = {job_id: log for run_id in changed for job_id, log in _logs(self._followers.states.get(run_id))}
             await self._feeds.read_ahead(
                 growth
                 for run in changed.values()
@@ -98,10 +86,7 @@ class RunLogWatch:
                 for growth in growths(job_id, before.get(job_id), log)
             )
         for run_id, run in changed.items():
-            if run_id in self._bells:
-                self._runs[run_id] = run
-                for bell in self._bells[run_id]:
-                    bell.ring()
+            self._followers.move(run_id, run)
         return _WATCHED_SECONDS
 
 
