@@ -1,5 +1,7 @@
 """A handler pool for tests: every end is on record, a second end of a call is a failure, and ends can be awaited."""
 
+import itertools
+import os
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,6 +16,7 @@ from services.executor.handler_process import HandlerProcess
 
 PATIENCE_SECONDS = 120
 MEMORY_BYTES = 400 * 1024 * 1024
+_POOL_NUMBERS = itertools.count()
 
 
 class RunningPool:
@@ -28,7 +31,8 @@ class RunningPool:
             "memory_bytes": MEMORY_BYTES,
             "grace_seconds": 60.0,
             "stall_seconds": 60.0,
-            "mark": "test-of-handlers",
+            # Its own for each pool: whoever carries a mark is killed with it, also a neighbor of another test process.
+            "mark": f"test-of-handlers-{os.getpid()}-{next(_POOL_NUMBERS)}",
         }
         self.pool = HandlerPool(on_ends=self._take_ends, on_progress=self._take_notes, **(defaults | settings))
         self.ends: dict[int, CallEnd] = {}

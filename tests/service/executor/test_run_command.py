@@ -20,7 +20,8 @@ from tests.service.executor.await_processes import has_ended, is_running
 from tests.service.executor.record_output import RecordedOutput
 
 ENV = {"PATH": os.environ["PATH"]}
-MARK = "test-of-run-command"
+# Its own for each test process: whoever carries it may be killed.
+MARK = f"test-of-run-command-{os.getpid()}"
 
 
 @pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
