@@ -132,6 +132,10 @@ class HandlerPool:
         """Keep the processes running until canceled, which kills them. To be called once, after `start`."""
         await self._roster.run()
 
+    async def wait_started(self) -> None:
+        """Return once `run` has made all processes ready, spares too, or one could not be."""
+        await self._roster.wait_started()
+
     async def aclose(self) -> None:
         """Hand back every call that is left, and leave no process behind. To be called once `run` has ended."""
         self._is_closed = True

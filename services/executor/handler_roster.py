@@ -60,6 +60,7 @@ class ProcessRoster:
         self._processes: list[HandlerProcess] = []
         self._numbers = 0
         self._bell = Bell()
+        self._has_started = anyio.Event()
         # In a row: processes that could not be started, or ended before they were of any use.
         self.failures = 0
         self.problem = ""
@@ -124,7 +125,12 @@ class ProcessRoster:
                     launched = self._launch()
                     if launched is not None:
                         group.start_soon(self._tend, launched)
+                self._note_start()
                 await self._bell.wait(_CHECK_SECONDS)
+
+    async def wait_started(self) -> None:
+        """Return once all processes that `run` starts at first are ready, or one has failed, which `run` sees to."""
+        await self._has_started.wait()
 
     async def aclose(self) -> None:
         """End what was started and never run."""
@@ -176,6 +182,7 @@ class ProcessRoster:
                     return
                 # To be ready is not yet to be of use: the pauses between starts stay, shorter ones.
                 self.failures = min(self.failures, _READY_FAILURES)
+                self._note_start()
                 self._on_change()
             case NotStarted(problem=problem):
                 self.problem = problem
@@ -207,7 +214,12 @@ class ProcessRoster:
         self.failures += 1
         self.problem = problem
         logger.error("no handler process: %s", problem)
+        self._note_start()
         self._on_change()
+
+    def _note_start(self) -> None:
+        if self.failures or not (self._is_short() or any(not process.is_ready for process in self._processes)):
+            self._has_started.set()
 
     def _remove(self, process: HandlerProcess) -> None:
         self._processes.remove(process)

@@ -111,7 +111,11 @@ async def serve(config: Config, link: ReaperLink) -> None:
                 )
                 background.start_soon(around.writer.run)
                 background.start_soon(around.finisher.run)
-                background.start_soon(loader.warm)
+                # Ready before the first claim: what starts beside jobs takes its time from them, and an executor that
+                # was ready could have had them.
+                async with anyio.create_task_group() as starting:
+                    starting.start_soon(loader.warm)
+                    starting.start_soon(handlers.processes.wait_started)
                 custody = Custody(books, [holdings, handlers.holdings])
                 await _work(
                     config,

@@ -264,6 +264,25 @@ async def test_processes_that_will_not_start_lead_to_calls_being_handed_back(
         await running.result_of("echo")
 
 
+async def test_a_pool_has_started_when_all_its_processes_are_ready_spares_too() -> None:
+    async with running_pool(processes=2, spares=1) as running:
+        with anyio.fail_after(60):
+            await running.pool.wait_started()
+        assert [process.is_ready for process in running.processes()] == [True, True, True]
+
+
+async def test_a_pool_of_which_a_process_cannot_start_is_not_waited_for(tmp_path: Path) -> None:
+    module = tmp_path / "fragile_once_started.py"
+    module.write_text("import tests.service.executor.handler_deeds\n")
+    settings = {"modules": ["fragile_once_started"], "env": {"PYTHONPATH": str(tmp_path)}}
+    async with running_pool(processes=2, **settings) as running:
+        module.write_text("raise LookupError('broken by an upgrade')\n")
+        with anyio.fail_after(60):
+            await running.pool.wait_started()
+        # The first one was ready before, and serves.
+        await running.result_of("echo")
+
+
 async def wait_available(running: RunningPool) -> None:
     with anyio.fail_after(60):
         while not running.pool.is_available:
