@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -69,9 +70,11 @@ def remote(tmp_path: Path) -> GitRemote:
 
 
 def _children() -> set[int]:
-    found = set()
+    found: set[int] = set()
     for entry in Path("/proc/self/task").iterdir():
-        found |= {int(pid) for pid in (entry / "children").read_text().split()}
+        # A thread may end while we look; what were its children are another's then.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found |= {int(pid) for pid in (entry / "children").read_text().split()}
     return found
 
 
