@@ -162,7 +162,11 @@ async def _work(
             run_listener,
             config.listen_url(),
             name="howdah-executor-listen",
-            bells={"job_ready": [around.holdings.slot_freed, *turnover.bells], "job_cancel": [beat_bell]},
+            bells={
+                "job_ready": [around.holdings.slot_freed, *turnover.bells],
+                "handler_job_ready": turnover.bells,
+                "job_cancel": [beat_bell],
+            },
         )
     )
     async with anyio.create_task_group() as beats, anyio.create_task_group() as jobs:

@@ -224,7 +224,8 @@ begin
             order by n.queue, n.job_type, sorted_labels
         ) d
     ),
-    placed as materialized (
+    -- Put together again for each of its uses, which is cheaper than to keep it.
+    placed as not materialized (
         select
             e.place,
             e.job_type,
@@ -297,7 +298,7 @@ begin
     ),
     rung as (
         select
-            (select ring('job_ready') from fresh f where f.state = 'ready' limit 1) as ready,
+            (select ring('handler_job_ready') from fresh f where f.state = 'ready' limit 1) as ready,
             -- A scheduler sleeps for five seconds at most: what is due later it finds in time by itself.
             (
                 select ring('job_waiting')
@@ -422,7 +423,10 @@ begin
     if due > at_time then
         new_state := 'scheduled';
     end if;
-    new_job_id := new_id_at(clock_timestamp(), 0, substr(md5(gen_random_uuid()::text), 1, 15));
+    -- An id need not be secret, and a server that was built without OpenSSL opens a file for each gen_random_uuid().
+    new_job_id := new_id_at(
+        clock_timestamp(), 0, substr(md5(concat(pg_backend_pid(), clock_timestamp(), random())), 1, 15)
+    );
     insert into job (
         id, kind, lane_id, state, reason, priority, run_at, claim_order, max_attempts, settled, created_at
     ) values (
@@ -435,7 +439,7 @@ begin
         coalesce(payload, 'null'), metadata, traceparent, by_whom
     );
     if new_state = 'ready' then
-        perform ring('job_ready');
+        perform ring('handler_job_ready');
     elsif due < at_time + interval '6 seconds' then
         perform ring('job_waiting');
     end if;

@@ -233,13 +233,13 @@ async def test_a_call_rings_once_for_what_is_ready_and_once_for_what_soon_will_b
     limited = {"type": "a", "concurrency_key": "k"}
     with closing(Ears(engine)) as ears:
         for jobs, heard in (
-            ([ready, ready], ["job_ready"]),
-            ([keyed], ["job_ready"]),
+            ([ready, ready], ["handler_job_ready"]),
+            ([keyed], ["handler_job_ready"]),
             ([keyed], []),
             ([late], []),
             ([soon, soon], ["job_waiting"]),
             ([limited, limited], ["job_waiting"]),
-            ([late, limited, ready, soon], ["job_ready", "job_waiting"]),
+            ([late, limited, ready, soon], ["handler_job_ready", "job_waiting"]),
         ):
             producer.enqueue_all(jobs)
             assert ears.heard() == heard, jobs

@@ -70,10 +70,10 @@ async def test_both_ways_store_the_same(engine: Engine, asked: dict[str, Any], p
 @pytest.mark.parametrize(
     ("asked", "heard"),
     [
-        ("'a'", ["job_ready"]),
+        ("'a'", ["handler_job_ready"]),
         ("'a', delay_seconds => 2", ["job_waiting"]),
         ("'a', delay_seconds => 3600", []),
-        ("'a', run_at => '2001-01-01'", ["job_ready"]),
+        ("'a', run_at => '2001-01-01'", ["handler_job_ready"]),
     ],
 )
 async def test_the_short_way_rings_for_whoever_waits(engine: Engine, asked: str, heard: list[str]) -> None:

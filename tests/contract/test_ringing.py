@@ -13,7 +13,16 @@ from shared.queries.models import CommandKind
 from tests.database import TestDatabase
 from tests.engine import FAILED, SUCCEEDED, Engine
 
-CHANNELS = ("job_ready", "job_finished", "job_waiting", "job_cancel", "log_appended", "event_recorded", "command_given")
+CHANNELS = (
+    "job_ready",
+    "handler_job_ready",
+    "job_finished",
+    "job_waiting",
+    "job_cancel",
+    "log_appended",
+    "event_recorded",
+    "command_given",
+)
 
 
 class Ears:

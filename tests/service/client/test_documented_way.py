@@ -83,7 +83,7 @@ async def test_an_invoice_is_asked_for_and_waited_for(engine: Engine, door: Door
 async def await_job(engine: Engine) -> object:
     """Return the first job's id, as soon as there is one."""
     async with await AsyncConnection.connect(engine.database.dsn(), autocommit=True) as ears:
-        await ears.execute("listen job_ready")
+        await ears.execute("listen handler_job_ready")
         while not (rows := engine.sql("select id from job")):
             async for _ in ears.notifies(stop_after=1):
                 pass
