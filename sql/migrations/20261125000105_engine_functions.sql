@@ -8,6 +8,16 @@ as $$
     select (extract(epoch from due) * 1000000)::bigint - priority::bigint * 60000000
 $$;
 
+-- Rung once a statement, it took a tenth of adding one job.
+create or replace function ring(channel text) returns boolean
+language sql volatile
+as $$
+    select case
+        when current_setting('howdah.notify', true) = 'off' then false
+        else pg_notify(channel, '') is not null
+    end
+$$;
+
 -- The state that an attempt's end leads to; the one place that knows.
 -- `retryable`: whether the outcome may be tried again. `attempts_used` and `losses` count this attempt already.
 create or replace function next_job_state(
@@ -93,6 +103,19 @@ end
 $$;
 
 -- migrate:down
+
+create or replace function ring(channel text) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog
+as $$
+begin
+    if current_setting('howdah.notify', true) = 'off' then
+        return false;
+    end if;
+    perform pg_notify(channel, '');
+    return true;
+end
+$$;
 
 create or replace function request_run(
     new_run_id uuid,

@@ -41,7 +41,8 @@ class HowdahDriver:
     def __init__(self) -> None:
         self._dsn = ""
         self._settings: dict[str, str] = {}
-        self._connection: psycopg.AsyncConnection[Any] | None = None
+        # A blocking one: the function is called from any program, and waiting in a loop takes a tenth longer.
+        self._connection: psycopg.Connection[Any] | None = None
         self._executor: Process | None = None
         self._looking: asyncio.Task[None] | None = None
         # Gone with this process.
@@ -53,7 +54,7 @@ class HowdahDriver:
     async def open(self, *, dsn: str, settings: str) -> None:
         """Connect."""
         self._dsn, self._settings = dsn, _SETTINGS[settings]
-        self._connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=0)
+        self._connection = psycopg.connect(dsn, autocommit=True, prepare_threshold=0)
 
     async def install(self) -> None:
         """Make the schema."""
@@ -69,9 +70,9 @@ class HowdahDriver:
         began = time.monotonic()
         for first in range(0, jobs, _BULK) if bulk else ():
             batch = msgspec.json.encode([job] * min(_BULK, jobs - first)).decode()
-            await self._connection.execute("select count(*) from enqueue_jobs(%s::jsonb)", [batch])
+            self._connection.execute("select count(*) from enqueue_jobs(%s::jsonb)", [batch])
         for _ in range(0 if bulk else jobs):
-            await self._connection.execute("select enqueue('noop')")
+            self._connection.execute("select enqueue('noop')")
         return {"began": began, "seconds": time.monotonic() - began}
 
     async def work(self) -> None:
@@ -117,7 +118,7 @@ class HowdahDriver:
     async def close(self) -> None:
         """Disconnect."""
         if self._connection is not None:
-            await self._connection.close()
+            self._connection.close()
 
 
 def describe_howdah(name: str, database: str, program: Program, settings: tuple[Settings, ...]) -> Driven:
