@@ -87,6 +87,8 @@ begin
         claim_order_of(now(), 0::smallint), 3, false
     );
 
+    insert into job_count_change (lane_id, state, jobs) values (lane_of('plan', 'plan', '', '{}'), 'ready', 1);
+
     insert into job_spec (job_id, key, timeout_seconds, spec)
     values (new_plan_job_id, 'plan', plan_timeout_seconds, '{"type": "plan"}');
 

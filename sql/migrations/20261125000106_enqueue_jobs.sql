@@ -287,6 +287,12 @@ begin
             f.max_attempts, true, f.limit_key_id, at_time
         from fresh f
     ),
+    counted as (
+        insert into job_count_change (lane_id, state, jobs)
+        select f.lane_id, f.state, count(*)
+        from fresh f
+        group by f.lane_id, f.state
+    ),
     specified as (
         insert into job_spec (
             job_id, key, timeout_seconds, spec, payload, metadata, retry, traceparent, enqueued_by
@@ -433,6 +439,7 @@ begin
         new_job_id, 'handler', lane_found, new_state, case when due > at_time then 'asked' end, coalesce(priority, 0), due,
         claim_order_of(due, coalesce(priority, 0)::smallint), coalesce(max_attempts, usual_max_attempts, 10), true, at_time
     );
+    insert into job_count_change (lane_id, state, jobs) values (lane_found, new_state, 1);
     insert into job_spec (job_id, key, timeout_seconds, spec, payload, metadata, traceparent, enqueued_by)
     values (
         new_job_id, job_type, coalesce(timeout_seconds, usual_timeout_seconds, 300), '{"type": "handler"}',

@@ -94,6 +94,12 @@ begin
         select n.plan_job_id, n.run_id, 'plan', plan_lane, 'ready', now(), plan_order, 3, false
         from numbered n
     ),
+    new_count as (
+        insert into job_count_change (lane_id, state, jobs)
+        select plan_lane, 'ready', count(*)
+        from numbered n
+        having count(*) > 0
+    ),
     new_job_spec as (
         insert into job_spec (job_id, key, timeout_seconds, spec)
         select n.plan_job_id, 'plan', plan_timeout_seconds, '{"type": "plan"}'
@@ -190,6 +196,8 @@ begin
         new_plan_job_id, new_run_id, 'plan', lane_of('plan', 'plan', '', '{}'), 'ready', now(),
         claim_order_of(now(), 0::smallint), 3, false
     );
+
+    insert into job_count_change (lane_id, state, jobs) values (lane_of('plan', 'plan', '', '{}'), 'ready', 1);
 
     insert into job_spec (job_id, key, timeout_seconds, spec)
     values (new_plan_job_id, 'plan', plan_timeout_seconds, '{"type": "plan"}');

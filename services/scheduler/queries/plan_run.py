@@ -106,7 +106,13 @@ inserted as (
         claim_order_of(now(), 0::smallint) + p.position, $12::smallint, p.state = 'skipped',
         case when p.state = 'skipped' then now() end
     from planned p
-    returning id, state
+    returning id, lane_id, state
+),
+counted as (
+    insert into job_count_change (lane_id, state, jobs)
+    select i.lane_id, i.state, count(*)
+    from inserted i
+    group by i.lane_id, i.state
 ),
 specified as (
     insert into job_spec (job_id, key, position, needs, timeout_seconds, spec, payload, metadata)
