@@ -15,12 +15,13 @@ import msgspec
 
 from services.executor.beat_executor import Membership
 from services.executor.claim_jobs import LOOK_SECONDS, SECOND_LOOK_SECONDS
-from services.executor.finish_jobs import NOT_RETRYABLE, AttemptEnd, Finisher
-from services.executor.handler_frames import Call, CallEnd, CallOutcome
+from services.executor.finish_jobs import AttemptEnd, Finisher
+from services.executor.handler_frames import Call, CallEnd
 from services.executor.hold_calls import CallHoldings, HeldCall, read_claimed
 from services.executor.keep_books import Books
 from services.executor.mark_lanes import LaneMarks
 from services.executor.queries.turn_over_jobs import turn_over_jobs
+from services.executor.read_end import read_end
 from shared.db import Pool, query
 from shared.errors import DatabaseUnavailableError, DataRefusedError
 from shared.jobs.retry_policy import RetryPolicy
@@ -37,22 +38,7 @@ _MOST_ENDED: Final = 400
 # Beside a statement that is under way, another one is worth its round trip from here on.
 _ENOUGH: Final = 50
 
-_OUTCOMES: Final = {
-    CallOutcome.SUCCEEDED: AttemptOutcome.SUCCEEDED,
-    CallOutcome.FAILED: AttemptOutcome.FAILED,
-    CallOutcome.ERRORED: AttemptOutcome.ERRORED,
-    CallOutcome.TIMED_OUT: AttemptOutcome.TIMED_OUT,
-    CallOutcome.CANCELED: AttemptOutcome.CANCELED,
-    CallOutcome.HANDED_BACK: AttemptOutcome.HANDED_BACK,
-    CallOutcome.SNOOZED: AttemptOutcome.SNOOZED,
-}
-_MAY_BE_TRIED_AGAIN: Final = frozenset({CallOutcome.ERRORED, CallOutcome.TIMED_OUT, CallOutcome.SNOOZED})
-
 _decode_retry: Final[Callable[[msgspec.Raw], RetryPolicy | None]] = msgspec.json.Decoder(RetryPolicy | None).decode
-_decode_values = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_NO_JSON: Final = AttemptEnd(
-    AttemptOutcome.FAILED, reason="invalid_result", error="its handler process sent a result that is no JSON value"
-)
 
 
 class CallProcesses(Protocol):
@@ -115,11 +101,8 @@ class JobTurnover:
             held = self._holdings.find(end.key)
             if held is None:
                 continue
-            if end.outcome is not CallOutcome.SUCCEEDED:
-                self._settle(held, _attempt_end(end))
-            elif end.result and not _is_one_value(end.result):
-                # Results travel in one array: what is none, or several, must not become another job's.
-                self._settle(held, _NO_JSON)
+            if (unlike := read_end(end)) is not None:
+                self._settle(held, unlike)
             else:
                 held.result = end.result.decode()
                 self._succeeded.append(held)
@@ -293,19 +276,3 @@ def _read_retry(held: HeldCall) -> RetryPolicy | None:
         # Of a newer version, perhaps. The handler's own will do; the job is not to blame.
         logger.warning("the retry policy of a job is not understood: %s", error, extra={"job_id": held.job_id})
         return None
-
-
-def _is_one_value(text: bytes) -> bool:
-    try:
-        return len(_decode_values(b"[" + text + b"]")) == 1
-    except msgspec.DecodeError:
-        return False
-
-
-def _attempt_end(end: CallEnd) -> AttemptEnd:
-    return AttemptEnd(
-        _OUTCOMES[end.outcome],
-        error=end.error.replace("\0", "\N{REPLACEMENT CHARACTER}"),
-        reason=end.reason.replace("\0", ""),
-        retry_in_seconds=max(0.0, end.retry_in_seconds) if end.outcome in _MAY_BE_TRIED_AGAIN else NOT_RETRYABLE,
-    )
