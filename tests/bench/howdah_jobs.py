@@ -29,7 +29,7 @@ from tests.bench.peers.job_system import Settings
 from tests.bench.peers.serve_commands import say, serve_commands
 
 _BULK: Final = 10_000
-# While jobs are being handled, and after so many looks in vain: to look often takes processor time from what is measured.
+# While jobs are being handled, and after so many looks in vain: to look takes time from what is measured.
 _LOOK_SECONDS: Final = 0.002
 _IDLE_LOOK_SECONDS: Final = 0.02
 _LOOKS_IN_VAIN: Final = 5

@@ -5,19 +5,28 @@ from uuid import uuid4
 import pytest
 
 from services.executor import turn_over_jobs
+from services.executor.handler_frames import CallEnd, CallOutcome
 from services.executor.hold_calls import HeldCall, read_claimed
 from services.executor.mark_lanes import LaneMarks
+from services.executor.read_end import read_end
 from shared.jobs import RetryPolicy
+from shared.queries.models import AttemptOutcome
 
 
 @pytest.mark.parametrize("text", [b"1", b'{"a": [1, 2]}', b'"],["', b"null"])
 def test_one_value_is_one_value(text: bytes) -> None:
-    assert turn_over_jobs._is_one_value(text)
+    assert read_end(CallEnd(1, CallOutcome.SUCCEEDED, result=text)) is None
 
 
-@pytest.mark.parametrize("text", [b"1,2", b"1],[2", b"{", b"", b" ", b"\xff", b"1]"])
+@pytest.mark.parametrize("text", [b"1,2", b"1],[2", b"{", b" ", b"\xff", b"1]"])
 def test_what_would_shift_the_results_of_others_is_no_value(text: bytes) -> None:
-    assert not turn_over_jobs._is_one_value(text)
+    end = read_end(CallEnd(1, CallOutcome.SUCCEEDED, result=text))
+    assert end is not None
+    assert (end.outcome, end.reason) == (AttemptOutcome.FAILED, "invalid_result")
+
+
+def test_a_success_without_a_result_is_one() -> None:
+    assert read_end(CallEnd(1, CallOutcome.SUCCEEDED)) is None
 
 
 @pytest.mark.parametrize("retry", ['{"later": 1}', '{"first_seconds": -1}', "[]", '{"first_seconds": "x"}'])
