@@ -15,6 +15,7 @@ from services.executor.beat_executor import Membership, beat_executor
 from services.executor.claim_jobs import JobClaim
 from services.executor.end_processes import end_processes, find_marked
 from services.executor.finish_jobs import Finisher
+from services.executor.get_ready import get_ready
 from services.executor.hold_jobs import PLAN_QUEUE, Custody, HeldJob, Holdings, Interruption
 from services.executor.hold_state import HeldState, hold_state
 from services.executor.keep_books import Books
@@ -111,11 +112,7 @@ async def serve(config: Config, link: ReaperLink) -> None:
                 )
                 background.start_soon(around.writer.run)
                 background.start_soon(around.finisher.run)
-                # Ready before the first claim: what starts beside jobs takes its time from them, and an executor that
-                # was ready could have had them.
-                async with anyio.create_task_group() as starting:
-                    starting.start_soon(loader.warm)
-                    starting.start_soon(handlers.processes.wait_started)
+                await get_ready(loader, handlers.processes, stop)
                 custody = Custody(books, [holdings, handlers.holdings])
                 await _work(
                     config,
