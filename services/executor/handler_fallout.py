@@ -1,7 +1,7 @@
 """A handler process has died: what becomes of each call that was in its hands."""
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -30,39 +30,68 @@ class Fallout(Struct, frozen=True):
     suspects: list[FlyingCall]
     # These are run again as if nothing had happened.
     innocents: list[FlyingCall]
+    # The death, by number, of which a call was suspected that has now been found guilty; 0: none.
+    solved: int = 0
 
 
-def sort_out(process: HandlerProcess, cause: Condemnation, policies: Mapping[str, RetryPolicy]) -> Fallout:
-    """Sort the calls that a dead process still held.
+def sort_out(
+    process: HandlerProcess, cause: Condemnation, policies: Mapping[str, RetryPolicy], *, death: int
+) -> Fallout:
+    """Sort the calls that a dead process still held. Its death is the one with the number ``death``, from 1.
 
     If nobody knows who is to blame, whoever had begun and not ended is suspected. One that was alone in quarantine
     is to blame.
     """
-    fallout = Fallout([], [], [])
+    ended: list[tuple[FlyingCall, CallEnd]] = []
+    suspects: list[FlyingCall] = []
+    innocents: list[FlyingCall] = []
+    solved = 0
     for flying in process.calls.values():
         policy = policies.get(flying.call.job_type, RetryPolicy())
         why = cause.culprits.get(flying.call.key) or flying.interrupted
         if why is not None:
-            fallout.ended.append((flying, end_interrupted(flying.call, why, policy)))
+            ended.append((flying, end_interrupted(flying.call, why, policy)))
             continue
         begun_at = process.begun_at(flying)
         if process.is_solitary and begun_at != 0:
-            fallout.ended.append((flying, _blame(flying, cause, policy)))
+            ended.append((flying, _blame(flying, cause, policy)))
+            solved = flying.death
             continue
         # In a process that did not even answer, who was found out need not have been the only one.
         if begun_at > 0 and (process.is_silent or not cause.culprits):
-            fallout.suspects.append(flying)
+            flying.death = death
+            suspects.append(flying)
             continue
         flying.losses += _LOSS_WAITING if begun_at == 0 else _LOSS_BEGUN
         if flying.losses >= _LOSSES_GUILTY:
-            fallout.ended.append((flying, _blame(flying, cause, policy)))
-        elif process.is_solitary or flying.losses >= _LOSSES_SUSPECT:
-            fallout.suspects.append(flying)
+            ended.append((flying, _blame(flying, cause, policy)))
+        elif process.is_solitary:
+            suspects.append(flying)
+        elif flying.losses >= _LOSSES_SUSPECT:
+            flying.death = 0
+            suspects.append(flying)
         else:
-            fallout.innocents.append(flying)
+            innocents.append(flying)
     # Who has begun last is the most likely, and whoever has been waiting for hours would be the last to be cleared.
-    fallout.suspects.sort(key=process.begun_at, reverse=True)
-    return fallout
+    suspects.sort(key=process.begun_at, reverse=True)
+    return Fallout(ended, suspects, innocents, solved)
+
+
+def clear_suspects(suspects: Iterable[FlyingCall], solved: int) -> tuple[list[FlyingCall], list[FlyingCall]]:
+    """Return who is cleared of a death whose culprit has been found, and who stays suspected, both in their order.
+
+    A process dies of one call, as a rule; of two, the next death tells. Whoever has been there too often stays.
+    """
+    cleared: list[FlyingCall] = []
+    kept: list[FlyingCall] = []
+    for flying in suspects:
+        if flying.death != solved:
+            kept.append(flying)
+            continue
+        flying.losses += _LOSS_BEGUN
+        flying.death = 0
+        (kept if flying.losses >= _LOSSES_SUSPECT else cleared).append(flying)
+    return cleared, kept
 
 
 def _blame(flying: FlyingCall, cause: Condemnation, policy: RetryPolicy) -> CallEnd:

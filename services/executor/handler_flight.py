@@ -25,3 +25,5 @@ class FlyingCall(Struct, gc=False, eq=False):
     interrupted_at: float = 0.0
     # Rises with every process that dies with it in its hands: see `sort_out`.
     losses: int = 0
+    # The death of a process that it is suspected of, by number; 0: none in particular.
+    death: int = 0

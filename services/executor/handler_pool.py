@@ -13,7 +13,7 @@ from typing import Final
 import anyio
 
 from services.executor.handler_end_call import end_interrupted
-from services.executor.handler_fallout import sort_out
+from services.executor.handler_fallout import clear_suspects, sort_out
 from services.executor.handler_flight import FlyingCall
 from services.executor.handler_frames import (
     Call,
@@ -108,6 +108,7 @@ class HandlerPool:
         self._flying: dict[int, FlyingCall] = {}
         self._waiting: deque[FlyingCall] = deque()
         self._suspects: deque[FlyingCall] = deque()
+        self._deaths = 0
         self._is_closed = False
 
     def __len__(self) -> int:
@@ -238,11 +239,16 @@ class HandlerPool:
 
     def _take_death(self, process: HandlerProcess, cause: Condemnation) -> None:
         policies = {entry.job_type: entry.retry for entry in self.catalog}
-        fallout = sort_out(process, cause, policies)
+        self._deaths += 1
+        fallout = sort_out(process, cause, policies, death=self._deaths)
         process.calls.clear()
         for flying in (*fallout.suspects, *fallout.innocents):
             flying.process = None
         self._suspects.extend(fallout.suspects)
+        if fallout.solved:
+            cleared, kept = clear_suspects(self._suspects, fallout.solved)
+            self._suspects = deque(kept)
+            fallout.innocents.extend(cleared)
         self._waiting.extendleft(reversed(fallout.innocents))
         self._end(fallout.ended)
         self._change()

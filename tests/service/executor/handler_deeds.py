@@ -374,6 +374,35 @@ async def exit_process(payload: Deed, context: JobContext) -> None:
     os._exit(payload.value)
 
 
+@handler("exit_at_line")
+async def exit_at_line(payload: Deed, context: JobContext) -> None:
+    """Sign, say so, and take the process down at a line from the fifo ``exit`` beside the record."""
+    sign(payload)
+    context.report_progress(0.5, payload.name)
+
+    def read_line() -> None:
+        with Path(payload.log).with_name("exit").open() as fifo:
+            fifo.readline()
+
+    await asyncio.to_thread(read_line)
+    os._exit(payload.value)
+
+
+_met: list[asyncio.Event] = []
+
+
+@handler("meet_after_exit")
+async def meet_after_exit(payload: Deed, context: JobContext) -> None:
+    """Wait until so many of this have begun in one process, and something has signed the record."""
+    met = asyncio.Event()
+    _met.append(met)
+    context.report_progress(0.5)
+    if os.access(payload.log, os.F_OK) and len(_met) == payload.value:
+        for one in _met:
+            one.set()
+    await met.wait()
+
+
 @handler("exit_once")
 async def exit_once(payload: Deed, context: JobContext) -> str:
     """Take the process down, but only the first time."""

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import anyio
@@ -53,31 +54,61 @@ async def test_a_handler_that_ends_its_process_is_found_out_and_the_others_come_
 @pytest.fixture
 def go(tmp_path: Path) -> Iterator[Callable[[], int]]:
     """Lets a handler go on that reads a line from the fifo ``go``."""
-    os.mkfifo(tmp_path / "go")
-    fd = os.open(tmp_path / "go", os.O_RDWR)
-    yield lambda: os.write(fd, b"a line\n")
-    os.close(fd)
+    with _fifo(tmp_path / "go") as write:
+        yield write
+
+
+@pytest.fixture
+def exit_now(tmp_path: Path) -> Iterator[Callable[[], int]]:
+    """Lets a handler exit that reads a line from the fifo ``exit``."""
+    with _fifo(tmp_path / "exit") as write:
+        yield write
+
+
+@contextmanager
+def _fifo(path: Path) -> Iterator[Callable[[], int]]:
+    os.mkfifo(path)
+    fd = os.open(path, os.O_RDWR)
+    try:
+        yield lambda: os.write(fd, b"a line\n")
+    finally:
+        os.close(fd)
 
 
 async def test_suspects_are_run_again_one_at_a_time_and_only_the_guilty_one_pays(
-    tmp_path: Path, go: Callable[[], int]
+    tmp_path: Path, go: Callable[[], int], exit_now: Callable[[], int]
 ) -> None:
     log = tmp_path / "log"
     async with running_pool(quarantines=1) as running:
+        guilty = running.submit("exit_at_line", {"log": str(log), "name": "guilty"})
+        await running.begun([guilty])
         suspects = running.submit_all(
             [("wait_for_line", {"log": str(log), "name": f"s{number}"}) for number in range(3)]
         )
         await running.begun(suspects)
         running.notes.clear()
-        guilty = running.submit("exit", {"log": str(log), "name": "guilty"})
-        assert (await running.end_of(guilty)).reason == "crashed"
+        exit_now()
         # In quarantine, the next is not begun before the last has ended; who had begun last comes first.
         for number, key in enumerate(reversed(suspects)):
             await running.begun([key])
             assert len(running.notes) == number + 1
             go()
             assert (await running.end_of(key)).outcome is CallOutcome.SUCCEEDED
+        await running.begun([guilty])
+        exit_now()
+        assert (await running.end_of(guilty)).reason == "crashed"
     assert sorted(log.read_text().split()) == ["guilty", "guilty", "s0", "s0", "s1", "s1", "s2", "s2"]
+
+
+async def test_once_the_culprit_has_been_found_the_other_suspects_run_beside_each_other(tmp_path: Path) -> None:
+    async with running_pool(quarantines=1, concurrency=20) as running:
+        # Each ends only when all of them run in one process: one after the other, they never would.
+        deed = {"log": str(tmp_path / "log"), "value": 10}
+        suspects = running.submit_all([("meet_after_exit", deed)] * 10)
+        await running.begun(suspects)
+        guilty = running.submit("exit", deed)
+        assert (await running.end_of(guilty)).reason == "crashed"
+        assert {end.outcome for end in await running.ends_of(suspects)} == {CallOutcome.SUCCEEDED}
 
 
 async def test_calls_that_had_not_begun_run_once_only(tmp_path: Path) -> None:
