@@ -95,6 +95,7 @@ async def serve(config: Config, link: ReaperLink) -> None:
             async with open_handlers(
                 config, state=state, reaper_pid=link.reaper_pid, grace_seconds=config.grace_seconds
             ) as handlers:
+                await get_ready(loader, handlers.processes, stop)
                 membership = _membership(config, handlers)
                 books = Books()
                 holdings = Holdings(books, slots=config.slots, plan_slots=config.plan_slots)
@@ -112,7 +113,6 @@ async def serve(config: Config, link: ReaperLink) -> None:
                 )
                 background.start_soon(around.writer.run)
                 background.start_soon(around.finisher.run)
-                await get_ready(loader, handlers.processes, stop)
                 custody = Custody(books, [holdings, handlers.holdings])
                 await _work(
                     config,

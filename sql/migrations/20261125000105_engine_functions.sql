@@ -106,6 +106,40 @@ $$;
 
 -- migrate:down
 
+create or replace function claim_order_of(due timestamptz, priority smallint) returns bigint
+language sql stable
+set search_path = pg_catalog
+as $$
+    select (extract(epoch from due) * 1000000)::bigint - priority::bigint * 60000000
+$$;
+
+create or replace function next_job_state(
+    outcome attempt_outcome,
+    retryable boolean,
+    cancel_requested boolean,
+    attempts_used integer,
+    max_attempts integer,
+    losses integer,
+    max_losses integer,
+    in_run boolean
+) returns job_state
+language sql immutable
+set search_path = pg_catalog, public
+as $$
+    select case
+        when outcome = 'succeeded' then 'succeeded'
+        when outcome = 'canceled' or cancel_requested then 'canceled'
+        when outcome = 'handed_back' then 'ready'
+        when outcome = 'lost' and losses < max_losses then 'ready'
+        when outcome = 'lost' and in_run then 'failed'
+        when outcome = 'lost' then 'dead'
+        when not retryable then 'failed'
+        when attempts_used < max_attempts then 'scheduled'
+        when in_run then 'failed'
+        else 'dead'
+    end::job_state
+$$;
+
 create or replace function ring(channel text) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog

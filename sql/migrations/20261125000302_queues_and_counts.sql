@@ -5,4 +5,4 @@ grant select on job_count, job_count_change, queue, job_progress to howdah_inges
 
 -- migrate:down
 
-revoke all on job_count, job_count_change, queue, job_progress from howdah_ingest;
+revoke select on job_count, job_count_change, queue, job_progress from howdah_ingest;

@@ -13,7 +13,8 @@ grant select, insert, update on job_count to howdah_scheduler;
 
 -- migrate:down
 
-revoke all on job_count, job_count_change from howdah_scheduler;
+revoke select, delete on job_count_change from howdah_scheduler;
+revoke select, insert, update on job_count from howdah_scheduler;
 alter table job_count_change reset (
     autovacuum_vacuum_scale_factor,
     autovacuum_vacuum_threshold,

@@ -1,5 +1,6 @@
 """Migrations go up, down and up again; roles and settings are as the services expect."""
 
+import re
 from collections.abc import Iterator
 
 import psycopg
@@ -14,34 +15,93 @@ from tests.database import PASSWORDS, Server, TestDatabase
 SERVICES = ("ingest", "scheduler", "executor", "notifier")
 
 
-def schema_objects(database: TestDatabase) -> list[tuple[str, str]]:
-    """What there is; partitions without their days, which are others after midnight."""
-    with psycopg.connect(database.dsn()) as connection:
-        return connection.execute(
-            r"""
-            select 'relation', regexp_replace(relname, '_\d{8}', '_day') from pg_class
-            where relnamespace = 'public'::regnamespace
-            union
-            select 'function', oid::regprocedure::text from pg_proc where pronamespace = 'public'::regnamespace
-            union
-            select 'type', regexp_replace(typname, '_\d{8}', '_day') from pg_type
-            where typnamespace = 'public'::regnamespace
-            union
-            select 'default', defaclacl::text from pg_default_acl
-            order by 1, 2
-            """
-        ).fetchall()
+# What a schema consists of, apart from dbmate's own table and from partitions, which come and go by the day.
+SCHEMA = r"""
+with ours as (
+    select c.oid, c.relname, c.relkind, c.relowner, c.relacl, c.reloptions
+    from pg_class c
+    where c.relnamespace = 'public'::regnamespace
+        and c.relname !~ '^schema_migrations|_\d{8}'
+)
+select 'relation', o.relname, concat(o.relkind, ' ', o.reloptions) from ours o
+union
+select 'right', o.relname, concat(a.grantee::regrole, ' ', a.privilege_type)
+from ours o cross join aclexplode(o.relacl) a
+where a.grantee <> o.relowner
+union
+select 'right', p.oid::regprocedure::text, concat(nullif(a.grantee, 0)::regrole, ' ', a.privilege_type)
+from pg_proc p cross join aclexplode(p.proacl) a
+where p.pronamespace = 'public'::regnamespace and a.grantee <> p.proowner
+union
+select 'right', o.relname, concat(a.attname, ' ', r.grantee::regrole, ' ', r.privilege_type)
+from ours o
+join pg_attribute a on a.attrelid = o.oid and not a.attisdropped
+cross join aclexplode(a.attacl) r
+union
+select
+    'column', o.relname,
+    concat_ws(
+        ' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attstorage,
+        pg_get_expr(d.adbin, d.adrelid)
+    )
+from ours o
+join pg_attribute a on a.attrelid = o.oid and a.attnum > 0 and not a.attisdropped
+left join pg_attrdef d on d.adrelid = o.oid and d.adnum = a.attnum
+where o.relkind in ('r', 'p')
+union
+select 'constraint', o.relname, concat(k.conname, ' ', pg_get_constraintdef(k.oid))
+from ours o join pg_constraint k on k.conrelid = o.oid
+union
+select 'index', o.relname, pg_get_indexdef(o.oid) from ours o where o.relkind in ('i', 'I')
+union
+select 'trigger', o.relname, pg_get_triggerdef(t.oid)
+from ours o join pg_trigger t on t.tgrelid = o.oid
+where not t.tgisinternal
+union
+select 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid)
+from pg_proc p
+where p.pronamespace = 'public'::regnamespace
+union
+select
+    'type', t.typname,
+    (select string_agg(e.enumlabel, ' ' order by e.enumsortorder) from pg_enum e where e.enumtypid = t.oid)
+from pg_type t
+where t.typnamespace = 'public'::regnamespace
+    and t.typname !~ 'schema_migrations|_\d{8}'
+"""
 
 
-def test_every_migration_can_be_taken_back_and_applied_again(database: TestDatabase) -> None:
-    before = schema_objects(database)
+def read_schema(connection: psycopg.Connection) -> set[tuple[str, str, str | None]]:
+    """What there is: its kind, its name, and all about it."""
+    return set(connection.execute(SCHEMA.encode()).fetchall())
+
+
+def test_every_migration_takes_back_exactly_what_it_did(database: TestDatabase) -> None:
+    migrations = []
+    for file in sorted(MIGRATIONS.glob("*.sql")):
+        _, up, down = re.split(r"^-- migrate:(?:up|down)$", file.read_text(), flags=re.MULTILINE)
+        migrations.append((file.name, up.encode(), down.encode()))
+    with psycopg.connect(database.dsn("owner"), autocommit=True) as connection:
+        before = {}
+        for name, _, down in reversed(migrations):
+            before[name] = read_schema(connection)
+            connection.execute(down)
+        assert read_schema(connection) == set()
+        for name, up, _ in migrations:
+            connection.execute(up)
+            # On the way down it was as it is now, on the way up.
+            assert read_schema(connection) ^ before[name] == set(), name
+
+
+def test_dbmate_can_take_every_migration_back_and_apply_it_again(database: TestDatabase) -> None:
     owner = database.dsn("owner")
-    for _ in MIGRATIONS.glob("*.sql"):
-        run_dbmate(owner, "rollback")
-    left = [name for kind, name in schema_objects(database) if kind != "default" and "schema_migrations" not in name]
-    assert left == []
-    run_dbmate(owner, "migrate")
-    assert schema_objects(database) == before
+    with psycopg.connect(database.dsn(), autocommit=True) as connection:
+        before = read_schema(connection)
+        for _ in MIGRATIONS.glob("*.sql"):
+            run_dbmate(owner, "rollback")
+        assert read_schema(connection) == set()
+        run_dbmate(owner, "migrate")
+        assert read_schema(connection) == before
 
 
 def test_the_code_needs_the_newest_migration() -> None:

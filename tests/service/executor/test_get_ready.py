@@ -2,11 +2,13 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import anyio
+import pytest
 
 from services.executor.get_ready import get_ready
-from services.executor.load_definition import DefinitionLoader
+from services.executor.load_definition import DefinitionLoader, LoaderUnavailableError
 from shared.stop import Stop
 from tests.service.executor.run_pool import running_pool
 
@@ -21,14 +23,37 @@ async def test_it_is_ready_with_all_processes_and_its_parser() -> None:
     await loader.aclose()
 
 
-async def test_a_request_to_stop_does_not_wait_for_a_process_that_takes_its_time(tmp_path: Path) -> None:
+@pytest.fixture
+def slow_to_start(tmp_path: Path) -> dict[str, Any]:
+    """Settings of a pool of which only the first process gets ready."""
     os.mkfifo(tmp_path / "fifo")
+    modules, env = ["tests.service.executor.handler_slow_to_start"], {"SLOW_START_FOLDER": str(tmp_path)}
+    return {"processes": 2, "modules": modules, "env": env}
+
+
+async def test_a_process_that_takes_too_long_is_not_waited_for(
+    slow_to_start: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    loader = DefinitionLoader()
+    async with running_pool(**slow_to_start) as running:
+        with anyio.fail_after(60):
+            await get_ready(loader, running.pool, Stop(), most_seconds=0.1)
+        assert caplog.messages == ["not all handler processes are ready after 0 s; claiming all the same"]
+        await running.result_of("slow_to_start")
+    await loader.aclose()
+
+
+async def test_a_parser_that_cannot_be_started_is_told_by_its_own_error() -> None:
+    async with running_pool() as running:
+        with pytest.raises(LoaderUnavailableError):
+            await get_ready(DefinitionLoader(loader="no.such:thing"), running.pool, Stop())
+
+
+async def test_a_request_to_stop_does_not_wait_for_a_process_that_takes_its_time(
+    tmp_path: Path, slow_to_start: dict[str, Any]
+) -> None:
     loader, stop = DefinitionLoader(), Stop()
-    settings = {
-        "modules": ["tests.service.executor.handler_slow_to_start"],
-        "env": {"SLOW_START_FOLDER": str(tmp_path)},
-    }
-    async with running_pool(processes=2, **settings) as running:
+    async with running_pool(**slow_to_start) as running:
         returned = anyio.Event()
 
         async def wait() -> None:
