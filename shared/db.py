@@ -199,14 +199,11 @@ async def _lend(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
     connection = await pool.getconn()
     try:
         with refusals():
-            result = await body(connection)
-    except BaseException:
+            return await body(connection)
+    finally:
         # The deadline may have passed: a connection that nobody gives back would be missing for ever.
         with anyio.CancelScope(shield=True):
             await pool.putconn(connection)
-        raise
-    await pool.putconn(connection)
-    return result
 
 
 @contextmanager

@@ -12,18 +12,25 @@ from shared.stop import Stop
 
 logger = logging.getLogger(__name__)
 
-# Whatever takes longer must not keep the executor from what it can do already.
+# For handler processes: one that takes longer must not keep the executor from what it can do already.
 _MOST_SECONDS: Final = 10.0
 
 
 async def get_ready(
     loader: DefinitionLoader, processes: HandlerPool, stop: Stop, *, most_seconds: float = _MOST_SECONDS
 ) -> None:
-    """Return once all that runs jobs has been started, as far as it can be; or has taken too long; or we are to stop.
+    """Return once all that runs jobs has been started, as far as it can be, or somebody asks us to stop.
 
-    What starts beside jobs takes its time from them, and an executor that was ready could have had them. Raises
-    `LoaderUnavailableError`.
+    What starts beside jobs takes its time from them, and an executor that was ready could have had them. Handler
+    processes are waited for ``most_seconds``. Raises `LoaderUnavailableError`.
     """
+
+    async def wait_patiently() -> None:
+        with anyio.move_on_after(most_seconds) as patience:
+            await processes.wait_started()
+        if patience.cancelled_caught:
+            logger.warning("not all handler processes are ready after %.0f s; claiming all the same", most_seconds)
+
     try:
         async with anyio.create_task_group() as starting:
 
@@ -32,10 +39,7 @@ async def get_ready(
                 starting.cancel_scope.cancel()
 
             starting.start_soon(cut_short)
-            with anyio.move_on_after(most_seconds) as patience:
-                await await_both(loader.warm, processes.wait_started)
-            if patience.cancelled_caught:
-                logger.warning("not all handler processes are ready after %.0f s; claiming all the same", most_seconds)
+            await await_both(loader.warm, wait_patiently)
             starting.cancel_scope.cancel()
     except ExceptionGroup as failed:
         raise failed.exceptions[0] from None

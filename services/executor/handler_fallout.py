@@ -51,6 +51,8 @@ def sort_out(
         why = cause.culprits.get(flying.call.key) or flying.interrupted
         if why is not None:
             ended.append((flying, end_interrupted(flying.call, why, policy)))
+            if process.is_solitary and flying.call.key in cause.culprits:
+                solved = flying.death
             continue
         begun_at = process.begun_at(flying)
         if process.is_solitary and begun_at != 0:

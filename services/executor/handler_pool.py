@@ -248,7 +248,8 @@ class HandlerPool:
         if fallout.solved:
             cleared, kept = clear_suspects(self._suspects, fallout.solved)
             self._suspects = deque(kept)
-            fallout.innocents.extend(cleared)
+            # Who began first begins first again: else it would be taken for the culprit next time.
+            fallout.innocents.extend(reversed(cleared))
         self._waiting.extendleft(reversed(fallout.innocents))
         self._end(fallout.ended)
         self._change()

@@ -62,6 +62,8 @@ select 'function', p.oid::regprocedure::text, pg_get_functiondef(p.oid)
 from pg_proc p
 where p.pronamespace = 'public'::regnamespace
 union
+select 'default', d.defaclobjtype::text, d.defaclacl::text from pg_default_acl d
+union
 select
     'type', t.typname,
     (select string_agg(e.enumlabel, ' ' order by e.enumsortorder) from pg_enum e where e.enumtypid = t.oid)

@@ -388,6 +388,15 @@ async def exit_at_line(payload: Deed, context: JobContext) -> None:
     os._exit(payload.value)
 
 
+@handler("exit_at_record")
+async def exit_at_record(payload: Deed, context: JobContext) -> None:
+    """Say so, and take the process down as soon as there is a record."""
+    context.report_progress(0.5, payload.name)
+    while not os.access(payload.log, os.F_OK):  # noqa: ASYNC110 - nothing here tells of files
+        await asyncio.sleep(0.002)
+    os._exit(payload.value)
+
+
 _met: list[asyncio.Event] = []
 
 

@@ -111,6 +111,32 @@ async def test_once_the_culprit_has_been_found_the_other_suspects_run_beside_eac
         assert {end.outcome for end in await running.ends_of(suspects)} == {CallOutcome.SUCCEEDED}
 
 
+async def test_all_culprits_of_one_process_are_found_though_others_began_long_before_and_run_on(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "log"
+    async with running_pool(quarantines=1, concurrency=20) as running:
+        beside = running.submit_all([("wait", NOWHERE)] * 6)
+        await running.begun(beside)
+        guilty = running.submit_all([("exit_at_record", {"log": str(log)})] * 6)
+        await running.begun(guilty)
+        # Whoever of them runs exits, from now on.
+        log.touch()
+        assert {end.reason for end in await running.ends_of(guilty)} == {"crashed"}
+        running.pool.interrupt(beside, CallInterruption.CANCELED)
+        assert {end.outcome for end in await running.ends_of(beside)} == {CallOutcome.CANCELED}
+
+
+async def test_once_a_blocking_call_has_been_found_the_other_suspects_run_beside_each_other(tmp_path: Path) -> None:
+    async with running_pool(quarantines=1, concurrency=20, stall_seconds=0.5, grace_seconds=BRIEF) as running:
+        deed = {"log": str(tmp_path / "log"), "value": 10}
+        suspects = running.submit_all([("meet_after_exit", deed)] * 10)
+        await running.begun(suspects)
+        guilty = running.submit("block", deed | {"value": 3_600_000}, timeout_seconds=4.0)
+        assert (await running.end_of(guilty)).outcome is CallOutcome.TIMED_OUT
+        assert {end.outcome for end in await running.ends_of(suspects)} == {CallOutcome.SUCCEEDED}
+
+
 async def test_calls_that_had_not_begun_run_once_only(tmp_path: Path) -> None:
     log = tmp_path / "log"
     async with running_pool(concurrency=1) as running:
