@@ -134,13 +134,8 @@ def describe_howdah(name: str, database: str, program: Program, settings: tuple[
         program=program,
         settings=settings,
         table="job",
-        newest="select clock_timestamp()",
-        unfinished="""
-            select count(*)
-            from lane l
-            join job j on j.lane_id = l.id and j.state in ('ready', 'running') and %s::timestamptz is not null
-            where l.job_type = 'noop'
-        """,
+        newest="select coalesce((select id from job order by id desc limit 1), '00000000-0000-0000-0000-000000000000')",
+        unfinished="select count(*) from job where id > %s and state in ('ready', 'running')",
         client_fills=True,
     )
 
