@@ -244,12 +244,13 @@ class HandlerPool:
         process.calls.clear()
         for flying in (*fallout.suspects, *fallout.innocents):
             flying.process = None
-        self._suspects.extend(fallout.suspects)
+        suspects = [*self._suspects, *fallout.suspects]
         if fallout.solved:
-            cleared, kept = clear_suspects(self._suspects, fallout.solved)
-            self._suspects = deque(kept)
+            cleared, suspects = clear_suspects(suspects, fallout.solved)
             # Who began first begins first again: else it would be taken for the culprit next time.
             fallout.innocents.extend(reversed(cleared))
+        # Who is suspected of no death in particular may run for hours, and comes last.
+        self._suspects = deque(sorted(suspects, key=lambda flying: flying.death == 0))
         self._waiting.extendleft(reversed(fallout.innocents))
         self._end(fallout.ended)
         self._change()

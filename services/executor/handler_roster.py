@@ -75,7 +75,8 @@ class ProcessRoster:
 
     def find_quarantine(self) -> HandlerProcess | None:
         """Return a process in which nothing runs, kept for calls that must run alone; None while there is none."""
-        solitary = [process for process in self._processes if process.is_solitary and not process.is_over]
+        # One that has just died counts until its death has been told: that may clear the next suspect.
+        solitary = [process for process in self._processes if process.is_solitary]
         empty = [process for process in solitary if process.is_usable and not process.calls]
         if empty or len(solitary) >= self._settings.quarantines:
             return empty[0] if empty else None

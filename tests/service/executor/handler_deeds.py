@@ -390,10 +390,11 @@ async def exit_at_line(payload: Deed, context: JobContext) -> None:
 
 @handler("exit_at_record")
 async def exit_at_record(payload: Deed, context: JobContext) -> None:
-    """Say so, and take the process down as soon as there is a record."""
+    """Say so, and take the process down as soon as there is a record, and what came along has begun, too."""
     context.report_progress(0.5, payload.name)
     while not os.access(payload.log, os.F_OK):  # noqa: ASYNC110 - nothing here tells of files
         await asyncio.sleep(0.002)
+    await asyncio.sleep(0.05)
     os._exit(payload.value)
 
 

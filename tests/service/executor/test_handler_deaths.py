@@ -118,7 +118,7 @@ async def test_all_culprits_of_one_process_are_found_though_others_began_long_be
     async with running_pool(quarantines=1, concurrency=20) as running:
         beside = running.submit_all([("wait", NOWHERE)] * 6)
         await running.begun(beside)
-        guilty = running.submit_all([("exit_at_record", {"log": str(log)})] * 6)
+        guilty = running.submit_all([("exit_at_record", {"log": str(log)})] * 2)
         await running.begun(guilty)
         # Whoever of them runs exits, from now on.
         log.touch()
