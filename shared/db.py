@@ -5,6 +5,7 @@ Connections are in autocommit: a single statement is its own transaction, in one
 
 import logging
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from enum import StrEnum
@@ -41,6 +42,8 @@ TCP_OPTIONS: Final[dict[str, Any]] = {
 _ACQUIRE_SECONDS: Final = 10.0
 _STATEMENT_SECONDS: Final = 35.0  # just above the roles' statement_timeout, which answers first
 _TRIES_AFTER_CONFLICT: Final = 5
+# The pool ends connections that have grown old, but not before it has them back.
+_KEPT_SECONDS: Final = 600.0
 _QUIET_SECONDS: Final = 20.0
 _SIGN_OF_LIFE_SECONDS: Final = 5.0
 
@@ -160,7 +163,7 @@ async def query(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
     Raises `DatabaseUnavailableError`: whether the statement took effect is then unknown. Raises `DataRefusedError`,
     and `RefusedError` for what a function of the schema refuses.
     """
-    return await _attempt(pool, body)
+    return await _attempt(lambda: _lend(pool, body))
 
 
 async def in_transaction(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
@@ -173,14 +176,53 @@ async def in_transaction(pool: Pool, body: Callable[[Connection], Awaitable[T]])
         async with connection.transaction():
             return await body(connection)
 
-    return await _attempt(pool, in_block)
+    return await _attempt(lambda: _lend(pool, in_block))
 
 
-async def _attempt(pool: Pool, body: Callable[[Connection], Awaitable[T]]) -> T:
+class KeptConnection:
+    """A connection of the pool's that is kept between statements, for one loop whose statements follow each other.
+
+    What the pool does each time takes as long as psycopg takes for a short statement; and another connection each
+    time finds nothing of its plans in the caches of the processor.
+    """
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._connection: Connection | None = None
+        self._taken_at = 0.0
+
+    async def query(self, body: Callable[[Connection], Awaitable[T]]) -> T:
+        """Run one statement, as `query` does and with its errors. One at a time."""
+        return await _attempt(lambda: self._lend(body))
+
+    async def give_back(self) -> None:
+        """Give the connection back, until the next statement."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            # One that is missing in the pool would be missing for ever.
+            with anyio.CancelScope(shield=True):
+                await self._pool.putconn(connection)
+
+    async def _lend(self, body: Callable[[Connection], Awaitable[T]]) -> T:
+        if self._connection is None:
+            self._connection = await self._pool.getconn()
+            self._taken_at = time.monotonic()
+        kept = False
+        try:
+            with refusals():
+                result = await body(self._connection)
+            kept = time.monotonic() < self._taken_at + _KEPT_SECONDS
+        finally:
+            if not kept:
+                await self.give_back()
+        return result
+
+
+async def _attempt(lend: Callable[[], Awaitable[T]]) -> T:
     for tries_left in reversed(range(_TRIES_AFTER_CONFLICT)):
         try:
             with anyio.fail_after(_STATEMENT_SECONDS, shield=True):
-                return await _lend(pool, body)
+                return await lend()
         except _CONFLICTS as error:
             if not tries_left:
                 raise DatabaseUnavailableError(f"still in conflict after several tries: {error}") from error
@@ -232,8 +274,8 @@ async def answers(pool: Pool, *, seconds: float) -> bool:
     return True
 
 
-async def listen(connection: Connection, channels: Iterable[str]) -> AsyncIterator[str]:
-    """Yield the channel of each notification, for ever; the empty string once the subscriptions stand.
+async def listen(connection: Connection, channels: Iterable[str]) -> AsyncIterator[psycopg.Notify | None]:
+    """Yield each notification, for ever; None once the subscriptions stand.
 
     Asks the server for a sign of life when it has been quiet: a half-open connection would be waited on for ever.
     Raises `DatabaseUnavailableError`.
@@ -241,10 +283,10 @@ async def listen(connection: Connection, channels: Iterable[str]) -> AsyncIterat
     try:
         for channel in channels:
             await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
-        yield ""
+        yield None
         while True:
             async for notification in connection.notifies(timeout=_QUIET_SECONDS):
-                yield notification.channel
+                yield notification
             with anyio.fail_after(_SIGN_OF_LIFE_SECONDS):
                 await connection.execute("select")
     except _UNAVAILABLE as error:

@@ -10,12 +10,12 @@ import anyio
 
 from shared.db import listen, open_connection
 from shared.errors import DatabaseUnavailableError
-from shared.loop import Bell, backoff_seconds
+from shared.loop import Ringable, backoff_seconds
 
 logger = logging.getLogger(__name__)
 
 
-async def run_listener(dsn: str, *, name: str, bells: Mapping[str, Sequence[Bell]]) -> None:
+async def run_listener(dsn: str, *, name: str, bells: Mapping[str, Sequence[Ringable]]) -> None:
     """Ring `bells[channel]` for every notification, until canceled; reconnects by itself.
 
     `dsn` must not lead through a pooler in transaction mode.
@@ -24,22 +24,19 @@ async def run_listener(dsn: str, *, name: str, bells: Mapping[str, Sequence[Bell
     while True:
         try:
             async with open_connection(dsn, name=name) as connection:
-                async for channel in listen(connection, bells):
-                    if channel:
-                        _ring(bells.get(channel, ()))
+                async for notification in listen(connection, bells):
+                    if notification is not None:
+                        for bell in bells.get(notification.channel, ()):
+                            bell.ring(notification.payload)
                         continue
                     if failures:
                         logger.info("listening again")
                     failures = 0
                     for waiting in bells.values():
-                        _ring(waiting)
+                        for bell in waiting:
+                            bell.ring()
         except DatabaseUnavailableError as error:
             failures += 1
             seconds = backoff_seconds(failures)
             logger.warning("listening was cut off; next try in %.1f s: %s", seconds, error)
             await anyio.sleep(seconds)
-
-
-def _ring(bells: Sequence[Bell]) -> None:
-    for bell in bells:
-        bell.ring()

@@ -7,7 +7,7 @@ is more to do. A bell ends the wait early. Losing every ring makes the system sl
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 
@@ -22,13 +22,20 @@ _BACKOFF_FIRST_SECONDS: Final = 0.1
 _BACKOFF_MOST_SECONDS: Final = 5.0
 
 
+class Ringable(Protocol):
+    """What a notification reaches: most often a bell, to which they are all the same."""
+
+    def ring(self, about: str = "", /) -> None:
+        """Take note that there is something to do; what about, if that is said."""
+
+
 class Bell:
     """Something that wakes one loop. A ring while the loop is busy is kept for its next wait."""
 
     def __init__(self) -> None:
         self._event = anyio.Event()
 
-    def ring(self) -> None:
+    def ring(self, _about: str = "", /) -> None:
         """Wake the loop, now or as soon as it would wait."""
         self._event.set()
 

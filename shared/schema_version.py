@@ -15,7 +15,7 @@ from shared.version import CODE_VERSION
 logger = logging.getLogger(__name__)
 
 # The newest migration that this code relies on; a test holds it against sql/migrations.
-REQUIRED_SCHEMA: Final = "20261125000532"
+REQUIRED_SCHEMA: Final = "20261126000101"
 
 _ANSWER_SECONDS: Final = 1.0
 

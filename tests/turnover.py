@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import zip_longest
 
 import msgspec
 from psycopg.types.json import Jsonb
 
+from services.executor.finish_and_claim import Found, Wanted, finish_and_claim
 from services.executor.finish_jobs import AttemptEnd
-from services.executor.hold_calls import HeldCall, read_claimed
+from services.executor.hold_calls import HeldCall
 from services.executor.queries.finish_jobs import finish_jobs
-from services.executor.queries.turn_over_jobs import turn_over_jobs
 from shared.db import Connection, query
 from shared.ids import ExecutorId, JobId
 from shared.queries.models import AttemptOutcome, JobState
@@ -19,33 +20,13 @@ JOB_TYPE = "a"
 HANDED_BACK = AttemptEnd(AttemptOutcome.HANDED_BACK)
 
 
-class Claimed(msgspec.Struct, frozen=True):
-    """A job that a turn-over has claimed, as an executor holds it."""
-
-    job_id: JobId
-    epoch: int
-    row_at: str
-    row: HeldCall
-
-
-class Turned(msgspec.Struct, frozen=True):
-    """What one turn-over did."""
-
-    done: int
-    # The lane that it claimed from, or tried to.
-    lane_id: int | None
-    job_type: str | None
-    queue: str | None
-    # How far that lane has been claimed now.
-    last_order: int | None
-    # In so many texts.
-    texts: int
-    claimed: list[Claimed]
+class Turned(Found, frozen=True):
+    """What one turn-over did; the jobs that it claimed are in claim order."""
 
     @property
     def job_ids(self) -> list[JobId]:
-        """The claimed jobs, in claim order."""
-        return [claimed.job_id for claimed in self.claimed]
+        """The ids of the claimed jobs."""
+        return [held.job_id for held in self.claimed]
 
 
 def add_jobs(engine: Engine, *jobs: Mapping[str, object]) -> list[JobId]:
@@ -57,7 +38,7 @@ def add_jobs(engine: Engine, *jobs: Mapping[str, object]) -> list[JobId]:
 async def turn_over(
     engine: Engine,
     executor_id: ExecutorId,
-    done: Iterable[Claimed] = (),
+    done: Iterable[HeldCall] = (),
     *,
     slots: int = 100,
     results: Sequence[object] = (),
@@ -69,44 +50,28 @@ async def turn_over(
 ) -> Turned:
     """Finish and claim in one statement, on a connection of the pool or on the given one."""
     ended = list(done)
-    marks = marks or {}
-    told = [(job, result) for job, result in zip(ended, results, strict=False) if result is not None]
+    for held, result in zip_longest(ended, results):
+        held.result = "" if result is None else msgspec.json.encode(result).decode()
     statement = partial(
-        turn_over_jobs,
-        done_job_ids=f"{{{','.join(str(job.job_id) for job in ended)}}}",
-        done_epochs=f"{{{','.join(str(job.epoch) for job in ended)}}}",
-        result_job_ids=f"{{{','.join(str(job.job_id) for job, _ in told)}}}",
-        results=msgspec.json.encode([result for _, result in told]).decode(),
-        done_rows_at="{" + ",".join(f'"{job.row_at}"' for job in ended) + "}",
+        finish_and_claim,
+        ended=ended,
         executor_id=executor_id,
-        mark_lane_ids=list(marks),
-        marks=list(marks.values()),
-        queues=list(queues),
-        job_types=list(job_types),
-        labels=list(labels),
+        marks=marks or {},
+        wanted=Wanted.of(queues=queues, job_types=job_types, labels=labels),
         slots=slots,
     )
-    rows = await (statement(connection) if connection is not None else query(engine.executor, statement))
-    held_calls = [held for row in rows if row.jobs is not None for held in read_claimed(row.jobs)]
-    claimed = {held.job_id: Claimed(held.job_id, held.epoch, held.row_at, held) for held in held_calls}
+    found = await (statement(connection) if connection is not None else query(engine.executor, statement))
+    claimed = {held.job_id: held for held in found.claimed}
     order = "select id from job where id = any(%s) order by claim_order, id"
     if connection is None:
         ordered = [row[0] for row in engine.sql(order, list(claimed))]
     else:
         ordered = [row[0] for row in await (await connection.execute(order, [list(claimed)])).fetchall()]
-    first, texts = rows[0], sum(row.jobs is not None for row in rows)
-    return Turned(
-        first.done,
-        first.lane_id,
-        first.job_type,
-        first.queue,
-        first.last_order,
-        texts,
-        [claimed[job_id] for job_id in ordered],
-    )
+    sorted_found = msgspec.structs.replace(found, claimed=[claimed[job_id] for job_id in ordered])
+    return Turned(*msgspec.structs.astuple(sorted_found))
 
 
-async def end_job(engine: Engine, executor: ExecutorId, job: Claimed, how: AttemptEnd) -> JobState | None:
+async def end_job(engine: Engine, executor: ExecutorId, job: HeldCall, how: AttemptEnd) -> JobState | None:
     """Finish a job by itself, as the executor does with all ends but the plain successes."""
     rows = await query(
         engine.executor,

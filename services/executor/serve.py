@@ -29,6 +29,7 @@ from services.executor.run_job import run_job
 from services.executor.serve_handlers import HandlerConfig, HandlerSide, open_handlers, publish_catalog
 from services.executor.surroundings import Surroundings
 from services.executor.sweep_leftovers import sweep_leftovers
+from services.executor.turn_over_jobs import LOOPS
 from shared.config import PositiveInt, PositiveSeconds
 from shared.db import Pool, open_pool, query
 from shared.errors import DatabaseUnavailableError
@@ -84,7 +85,8 @@ async def serve(config: Config, link: ReaperLink) -> None:
             open_pool(
                 config.database_url,
                 name="howdah-executor",
-                max_size=config.pool_size,
+                # What turns jobs over keeps its own.
+                max_size=config.pool_size + LOOPS,
                 prepare_statements=config.prepare_statements,
             ) as pool,
             anyio.create_task_group() as background,
@@ -160,8 +162,8 @@ async def _work(
             config.listen_url(),
             name="howdah-executor-listen",
             bells={
-                "job_ready": [around.holdings.slot_freed, *turnover.bells],
-                "handler_job_ready": turnover.bells,
+                "job_ready": [around.holdings.slot_freed, turnover],
+                "handler_job_ready": [turnover],
                 "job_cancel": [beat_bell],
             },
         )

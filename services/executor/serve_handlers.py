@@ -143,8 +143,7 @@ class HandlerSide:
         )
         progress = ProgressBook(pool, self.holdings)
         self._turnover, self._progress = turnover, progress
-        for bell in turnover.bells:
-            tasks.start_soon(partial(run_loop, "turn over", turnover.turn_over, bell=bell, stop=stop))
+        tasks.start_soon(turnover.run, stop)
         tasks.start_soon(partial(run_loop, "progress", progress.record, bell=progress.bell, stop=stop))
         return turnover
 

@@ -8,6 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, Protocol
 
 import anyio
@@ -15,18 +16,20 @@ import msgspec
 
 from services.executor.beat_executor import Membership
 from services.executor.claim_jobs import LOOK_SECONDS, SECOND_LOOK_SECONDS
+from services.executor.finish_and_claim import Found, Lane, Wanted, claim_of, finish_and_claim
 from services.executor.finish_jobs import AttemptEnd, Finisher
 from services.executor.handler_frames import Call, CallEnd
-from services.executor.hold_calls import CallHoldings, HeldCall, read_claimed
+from services.executor.hear_lanes import LaneRings
+from services.executor.hold_calls import CallHoldings, HeldCall
 from services.executor.keep_books import Books
 from services.executor.mark_lanes import LaneMarks
-from services.executor.queries.turn_over_jobs import turn_over_jobs
 from services.executor.read_end import read_end
-from shared.db import Pool, query
+from shared.db import KeptConnection, Pool
 from shared.errors import DatabaseUnavailableError, DataRefusedError
 from shared.jobs.retry_policy import RetryPolicy
-from shared.loop import Bell, jittered
+from shared.loop import Bell, jittered, run_loop
 from shared.queries.models import AttemptOutcome
+from shared.stop import Stop
 
 logger = logging.getLogger(__name__)
 
@@ -68,31 +71,44 @@ class JobTurnover:
         finisher: Finisher,
         processes: CallProcesses,
     ) -> None:
-        self._pool = pool
+        # The one that was used last is taken first.
+        self._connections = [KeptConnection(pool) for _ in range(LOOPS)]
         self._membership = membership
-        self._queues = queues
-        self._labels = labels
-        self._job_types = job_types
+        self._wanted = Wanted.of(queues=queues, job_types=job_types, labels=labels)
         self._holdings = holdings
         self._books = books
         self._finisher = finisher
         self._processes = processes
         self._marks = LaneMarks()
+        self._rings = LaneRings()
         self._succeeded: deque[HeldCall] = deque()
         # Statements, and the slots that they will have taken more than they will have freed.
         self._under_way = 0
         self._slots_under_way = 0
         self._answered = anyio.Event()
-        self._looked_in_vain = 0
-        self._contended = False
         # Whether the newest claim found less than it could have taken: then one at a time is enough.
         self._scarce = True
         # One for each loop.
-        self.bells = [Bell() for _ in range(LOOPS)]
+        self._bells = [Bell() for _ in range(LOOPS)]
 
-    def ring(self) -> None:
-        """Look now: something is ready, has ended, or is to be handed back."""
-        for bell in self.bells:
+    async def run(self, stop: Stop) -> None:
+        """Turn over until asked to stop."""
+        try:
+            async with anyio.create_task_group() as loops:
+                for bell in self._bells:
+                    loops.start_soon(partial(run_loop, "turn over", self.turn_over, bell=bell, stop=stop))
+        finally:
+            for connection in self._connections:
+                await connection.give_back()
+
+    def ring(self, about: str = "", /) -> None:
+        """Look now: something is ready, in the lane of that id if one is said."""
+        self._rings.hear(about)
+        # What is ready may be little. The other loop is woken if it is not.
+        self._bells[0].ring()
+
+    def _wake(self) -> None:
+        for bell in self._bells:
             bell.ring()
 
     def take_ends(self, ends: Sequence[CallEnd]) -> None:
@@ -106,12 +122,12 @@ class JobTurnover:
             else:
                 held.result = end.result.decode()
                 self._succeeded.append(held)
-        self.ring()
+        self._wake()
 
     def take_successes(self, keys: Sequence[int]) -> None:
         """Take note of calls that succeeded without a result."""
         self._succeeded.extend(self._holdings.find_all(keys))
-        self.ring()
+        self._wake()
 
     async def turn_over(self) -> float:
         """Record and claim once; returns the seconds until the next look."""
@@ -124,17 +140,22 @@ class JobTurnover:
             # The loop whose statement is under way looks again as soon as that has been answered.
             self._succeeded.extendleft(reversed(ended))
             return jittered(LOOK_SECONDS)
-        marks = self._marks.choose()
+        lane = self._rings.begin_look() if slots else None
+        if ended:
+            lane = None
+        marks = {} if lane else self._marks.choose()
+        connection = self._connections.pop()
         self._under_way += 1
         self._slots_under_way += slots - len(ended)
         try:
-            claimed = await self._ask(ended, slots, marks)
+            found = await self._ask(connection, ended, slots, marks, lane)
         finally:
+            self._connections.append(connection)
             self._under_way -= 1
             self._slots_under_way -= slots - len(ended)
             self._answered.set()
             self._answered = anyio.Event()
-        return self._next_look(claimed, slots, is_marked=bool(marks))
+        return self._next_look(found, slots, is_marked=bool(marks))
 
     async def wait_answered(self) -> None:
         """Return once no statement is under way, so that whatever it claimed is held."""
@@ -148,31 +169,26 @@ class JobTurnover:
         """Return how many slots will be free when what is under way has been answered."""
         return self._holdings.free_slots - self._slots_under_way
 
-    async def _ask(self, ended: list[HeldCall], slots: int, marks: dict[int, int]) -> int:
-        """Do the statement; returns how many jobs it claimed."""
+    async def _ask(
+        self, connection: KeptConnection, ended: list[HeldCall], slots: int, marks: dict[int, int], lane: Lane | None
+    ) -> Found | None:
+        """Do the statement, only for a lane if one is given; None if that was in vain."""
         executor_id = self._membership.executor_id
-        told = [held for held in ended if held.result]
+        if lane is None:
+            statement = partial(
+                finish_and_claim,
+                ended=ended,
+                executor_id=executor_id,
+                marks=marks,
+                wanted=self._wanted,
+                slots=slots,
+            )
+        else:
+            statement = partial(claim_of, lane=lane, executor_id=executor_id, slots=slots)
         async with self._books.claiming():
             began = time.monotonic()
             try:
-                rows = await query(
-                    self._pool,
-                    lambda connection: turn_over_jobs(
-                        connection,
-                        done_rows_at=_array_text([f'"{held.row_at}"' for held in ended]),
-                        done_job_ids=_array_text([held.id_text for held in ended]),
-                        done_epochs=_array_text([str(held.epoch) for held in ended]),
-                        result_job_ids=_array_text([held.id_text for held in told]),
-                        results=f"[{','.join([held.result for held in told])}]",
-                        executor_id=executor_id,
-                        mark_lane_ids=list(marks),
-                        marks=list(marks.values()),
-                        queues=self._queues,
-                        job_types=self._job_types,
-                        labels=self._labels,
-                        slots=slots,
-                    ),
-                )
+                found = await connection.query(statement)
             except DatabaseUnavailableError:
                 # It may have taken effect, or may still do so. The ends are settled one way or the other.
                 self._settle_all(ended)
@@ -182,41 +198,46 @@ class JobTurnover:
             except DataRefusedError:
                 # Nothing has been done. The end that is at fault is found when each is written by itself.
                 self._settle_all(ended)
-                return 0
-            if slots:
+                return None
+            if slots and lane is None:
                 self._marks.took(time.monotonic() - began, from_front=not marks)
-            first = rows[0]
-            if first.done == len(ended):
+            if found.done == len(ended):
                 self._holdings.remove(ended)
             else:
                 self._settle_all(ended)
-            claimed: list[HeldCall] = []
-            if self._membership.registered and self._membership.executor_id == executor_id:
-                claimed = [held for row in rows if row.jobs is not None for held in read_claimed(row.jobs)]
-                self._holdings.add(claimed)
-            # Else we were declared lost meanwhile: what was claimed is rescued, and must not run here beside that.
-        self._contended = not claimed and first.lane_id is not None
-        if claimed:
-            self._marks.claimed(first.lane_id or 0, first.last_order or 0)
-            self._processes.submit(_make_calls(claimed, first.job_type or "", first.queue or ""))
-        return len(claimed)
+            if not self._membership.registered or self._membership.executor_id != executor_id:
+                # We were declared lost meanwhile: what was claimed is rescued, and must not run here beside that.
+                return None
+            self._holdings.add(found.claimed)
+        if found.claimed and found.lane is not None:
+            self._rings.learn(found.lane)
+            self._marks.claimed(found.lane.lane_id, found.last_order or 0)
+            self._processes.submit(_make_calls(found.claimed, found.lane))
+        return found
 
-    def _next_look(self, claimed: int, slots: int, *, is_marked: bool) -> float:
+    def _next_look(self, found: Found | None, slots: int, *, is_marked: bool) -> float:
+        if found is None:
+            return jittered(SECOND_LOOK_SECONDS)
+        claimed = len(found.claimed)
         if slots:
             if self._scarce and claimed == slots:
-                self.ring()  # there is something for the other loop, too
+                self._wake()  # there is something for the other loop, too
             self._scarce = claimed < slots
         if claimed < slots:
-            # That lane is empty behind its mark; there may be something in front of it, or in another lane.
+            # That lane is empty behind its mark.
             self._marks.forget()
         has_room = self._may_claim() and self._free_slots() > 0
-        if claimed or self._succeeded or (slots and is_marked) or (has_room and not slots):
-            self._looked_in_vain = 0
-            return 0 if self._succeeded or has_room else jittered(LOOK_SECONDS)
-        self._looked_in_vain += 1
-        # What is ready there is locked by somebody, who may take less; and behind that lane there may be others.
-        soon = slots and (self._contended or self._looked_in_vain == 1)
-        return jittered(SECOND_LOOK_SECONDS if soon else LOOK_SECONDS)
+        if self._succeeded or (has_room and not slots):
+            return 0
+        if not has_room:
+            return jittered(LOOK_SECONDS)
+        if claimed == slots or is_marked or (claimed and found.others_ready):
+            return 0
+        if not found.is_kept_back:
+            self._rings.catch_up()
+        if self._rings.is_pending:
+            return 0
+        return jittered(SECOND_LOOK_SECONDS if found.is_kept_back else LOOK_SECONDS)
 
     def _settle_all(self, ended: Sequence[HeldCall]) -> None:
         for held in ended:
@@ -230,18 +251,13 @@ class JobTurnover:
             if state is None:
                 logger.warning("a job was not ours any more; its end is not written", extra={"job_id": held.job_id})
             self._holdings.remove([held])
-            self.ring()
+            self._wake()
 
         self._finisher.put(held.job_id, held.epoch, end, settled)
 
 
-def _array_text(elements: list[str]) -> str:
-    """Return PostgreSQL's text of an array whose elements need no escapes."""
-    return f"{{{','.join(elements)}}}"
-
-
-def _make_calls(claimed: list[HeldCall], job_type: str, queue: str) -> list[Call]:
-    """Return the call of each claimed job, all of one type and queue."""
+def _make_calls(claimed: list[HeldCall], lane: Lane) -> list[Call]:
+    """Return the call of each claimed job."""
     calls = []
     for held in claimed:
         attempt = held.attempts_used + 1
@@ -253,14 +269,14 @@ def _make_calls(claimed: list[HeldCall], job_type: str, queue: str) -> list[Call
             # By place, which is quicker than by name.
             Call(
                 held.key,
-                job_type,
+                lane.job_type,
                 payload,
                 held.id_text,
                 held.epoch,
                 attempt,
                 held.max_attempts,
                 held.timeout_seconds,
-                queue,
+                lane.queue,
                 retry,
                 metadata,
                 held.traceparent or "",

@@ -35,7 +35,7 @@ class CountingBell(Bell):
         super().__init__()
         self.rings = 0
 
-    def ring(self) -> None:
+    def ring(self, _about: str = "", /) -> None:
         """Wake the loop, now or as soon as it would wait."""
         self.rings += 1
         super().ring()

@@ -5,6 +5,7 @@
 `@required`       a :one that must find a row, else LookupError
 `@row Name`       the row type, shared by all queries of the package that name it
 `@json a m:Type`  the Python type of the JSON column or parameter a; `typing:Any` for anything
+`@arraytext a b`  the array parameters a and b come as PostgreSQL's text of an array, `shared.array_text`
 """
 
 from typing import Final
@@ -14,7 +15,7 @@ from msgspec import Struct
 from sql.codegen.errors import CodegenError
 from sql.codegen.options import PythonName
 
-KNOWN: Final = ("@nullable", "@notnull", "@required", "@row", "@json")
+KNOWN: Final = ("@nullable", "@notnull", "@required", "@row", "@json", "@arraytext")
 
 
 class Annotations(Struct, frozen=True):
@@ -26,6 +27,7 @@ class Annotations(Struct, frozen=True):
     required: bool = False
     row: str | None = None
     json_types: dict[str, PythonName] = {}
+    array_texts: frozenset[str] = frozenset()
 
 
 def read_annotations(comments: tuple[str, ...], where: str) -> Annotations:
@@ -36,6 +38,7 @@ def read_annotations(comments: tuple[str, ...], where: str) -> Annotations:
     required = False
     row: str | None = None
     json_types: dict[str, PythonName] = {}
+    array_texts: set[str] = set()
     for line in comments:
         words = line.split()
         match words:
@@ -43,6 +46,8 @@ def read_annotations(comments: tuple[str, ...], where: str) -> Annotations:
                 nullable.update(words[1:])
             case ["@notnull", _, *_]:
                 not_null.update(words[1:])
+            case ["@arraytext", _, *_]:
+                array_texts.update(words[1:])
             case ["@required"]:
                 required = True
             case ["@row", name] if name.isidentifier() and name[0].isupper() and row is None:
@@ -62,6 +67,7 @@ def read_annotations(comments: tuple[str, ...], where: str) -> Annotations:
         required=required,
         row=row,
         json_types=json_types,
+        array_texts=frozenset(array_texts),
     )
 
 
@@ -69,6 +75,7 @@ def _usage(word: str) -> str:
     forms = {
         "@nullable": "write @nullable column …",
         "@notnull": "write @notnull column …",
+        "@arraytext": "write @arraytext parameter …",
         "@required": "write @required alone",
         "@row": "write @row Name once, in PascalCase",
         "@json": "write @json name package.module:Type, once for each name",

@@ -114,6 +114,8 @@ def _check_notes(
     for annotation, names in (("@nullable", notes.nullable), ("@notnull", notes.not_null)):
         if unknown := sorted(names - column_names):
             raise CodegenError(f"{where}: {annotation} {unknown[0]}: the result has no such column")
+    if unknown := sorted(notes.array_texts - {field.name for field in parameters}):
+        raise CodegenError(f"{where}: @arraytext {unknown[0]}: there is no such parameter")
     json_names = {field.name for field in (*parameters, *columns) if field.is_json}
     if unknown := sorted(notes.json_types.keys() - json_names):
         raise CodegenError(f"{where}: @json {unknown[0]}: no column or parameter of that name is JSON")

@@ -10,6 +10,7 @@ from sql.codegen.postgres_types import PYTHON_TYPES, advise_on, array_depth, pos
 from sql.codegen.request import Column, Enum
 
 ANY = PythonName("typing", "Any")
+ARRAY_TEXT = PythonName("shared.array_text", "ArrayText")
 
 
 class Field(Struct, frozen=True):
@@ -76,13 +77,34 @@ def type_parameter(column: Column, types: TypeMap, notes: Annotations, where: st
     if not column.name:
         raise CodegenError(f"{where}: a parameter has no name; write @name::type")
     where = f"{where}: parameter {column.name!r}"
-    return _type(column, types, notes, where, not_null=column.not_null, asserted=False)
+    return _type(
+        column,
+        types,
+        notes,
+        where,
+        not_null=column.not_null,
+        asserted=False,
+        as_array_text=column.name in notes.array_texts,
+    )
 
 
-def _type(column: Column, types: TypeMap, notes: Annotations, where: str, *, not_null: bool, asserted: bool) -> Field:
+def _type(
+    column: Column,
+    types: TypeMap,
+    notes: Annotations,
+    where: str,
+    *,
+    not_null: bool,
+    asserted: bool,
+    as_array_text: bool = False,
+) -> Field:
     if fault := find_name_fault(column.name):
         raise CodegenError(f"{where}: cannot be called so: {fault}; give it another name")
     name, depth = postgres_type(column), array_depth(column)
+    if as_array_text:
+        if not depth:
+            raise CodegenError(f"{where}: @arraytext is for arrays; write @{column.name}::{name}[]")
+        return Field(name=column.name, element=ARRAY_TEXT, depth=0, postgres=name + "[]" * depth, not_null=not_null)
     is_json = name in ("json", "jsonb")
     if types.has_enum(name):
         element = types.enum_class(name)

@@ -13,8 +13,8 @@ from uuid import UUID
 import psycopg
 import uvloop
 
-from services.executor.hold_calls import HeldCall, read_claimed
-from services.executor.queries.turn_over_jobs import turn_over_jobs
+from services.executor.finish_and_claim import Wanted, finish_and_claim
+from services.executor.hold_calls import HeldCall
 from shared.ids import ExecutorId, new_id
 from tests.bench.howdah_jobs import HowdahDriver, describe_howdah
 from tests.bench.open_bench import Bench
@@ -28,6 +28,7 @@ _BATCHES_UNDER_WAY: Final = 2
 # As many as an executor takes.
 _BATCH: Final = 400
 _LOOK_SECONDS: Final = 0.05
+_WANTED: Final = Wanted.of(queues=["default"], job_types=["noop"], labels=[])
 _REGISTER: Final = """
 insert into executor (id, name, version, queues, labels, slots, plan_slots, handler_slots, job_types)
 values (%s, 'bare loop', '0', '{default}', '{}', 0, 0, 1000, '{noop}')
@@ -63,24 +64,11 @@ class HowdahLoop(HowdahDriver):
         done: list[HeldCall] = []
         marks: dict[int, int] = {}
         while True:
-            rows = await turn_over_jobs(
-                connection,
-                done_rows_at=_write_array([f'"{held.row_at}"' for held in done]),
-                done_job_ids=_write_array([held.id_text for held in done]),
-                done_epochs=_write_array([str(held.epoch) for held in done]),
-                result_job_ids="{}",
-                results="[]",
-                executor_id=executor_id,
-                mark_lane_ids=list(marks),
-                marks=list(marks.values()),
-                queues=["default"],
-                job_types=["noop"],
-                labels=[],
-                slots=_BATCH,
+            found = await finish_and_claim(
+                connection, ended=done, executor_id=executor_id, marks=marks, wanted=_WANTED, slots=_BATCH
             )
-            finished, done = done, [held for row in rows if row.jobs is not None for held in read_claimed(row.jobs)]
-            lane_id, last_order = rows[0].lane_id, rows[0].last_order
-            marks = {} if lane_id is None or last_order is None else {lane_id: last_order}
+            finished, done = done, found.claimed
+            marks = {} if found.lane is None or found.last_order is None else {found.lane.lane_id: found.last_order}
             if done:
                 self._handled.count(len(done))
             elif not finished:
@@ -99,10 +87,6 @@ class HowdahLoop(HowdahDriver):
         for connection in self._claimers:
             await connection.close()
         await super().close()
-
-
-def _write_array(elements: list[str]) -> str:
-    return "{" + ",".join(elements) + "}"
 
 
 def open_howdah_loop(bench: Bench) -> DrivenQueue:

@@ -90,7 +90,7 @@ def _turn_over(connection: psycopg.Connection) -> list[float]:
         """,
         [executor_id],
     )
-    types = "text, text, text, text, text, uuid, integer[], bigint[], text[], text[], text[], integer"
+    types = "tid[], uuid[], integer[], uuid[], text, uuid, integer[], bigint[], text[], text[], text[], integer"
     connection.execute(f"prepare turn_over ({types}) as {TURN_OVER_JOBS}".encode())
     pages = []
     claimed: list[tuple[str, UUID, int]] = []

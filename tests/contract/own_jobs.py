@@ -1,14 +1,15 @@
 """Jobs on their own, as producers enqueue them, handlers end them and people command them."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from services.executor.finish_and_claim import Wanted, finish_and_claim
 from services.executor.finish_jobs import AttemptEnd
-from services.executor.hold_calls import HeldCall, read_claimed
+from services.executor.hold_calls import HeldCall
 from services.executor.queries.finish_jobs import finish_jobs
-from services.executor.queries.turn_over_jobs import turn_over_jobs
 from shared.db import query
 from shared.ids import CommandId, ExecutorId, JobId, new_id
 from shared.queries.models import AttemptOutcome, JobState
@@ -37,26 +38,18 @@ async def claim(
     done: list[HeldCall] | None = None,
 ) -> list[HeldCall]:
     """Report the successes of `done`, and claim."""
-    ended = done or []
-    rows = await query(
+    found = await query(
         engine.executor,
-        lambda connection: turn_over_jobs(
-            connection,
+        partial(
+            finish_and_claim,
+            ended=done or [],
             executor_id=executor_id,
-            done_job_ids="{" + ",".join(str(row.job_id) for row in ended) + "}",
-            done_epochs="{" + ",".join(str(row.epoch) for row in ended) + "}",
-            result_job_ids="{}",
-            results="[]",
-            done_rows_at="{" + ",".join(f'"{row.row_at}"' for row in ended) + "}",
-            mark_lane_ids=[],
-            marks=[],
-            queues=[queue],
-            job_types=[job_type],
-            labels=[],
+            marks={},
+            wanted=Wanted.of(queues=[queue], job_types=[job_type], labels=[]),
             slots=slots,
         ),
     )
-    return [held for row in rows if row.jobs is not None for held in read_claimed(row.jobs)]
+    return found.claimed
 
 
 async def end(engine: Engine, executor_id: ExecutorId, job: HeldCall, how: AttemptEnd) -> JobState | None:

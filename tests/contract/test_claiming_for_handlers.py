@@ -7,12 +7,14 @@ import anyio
 import msgspec
 import pytest
 
+from services.executor import finish_and_claim
+from services.executor.hold_calls import HeldCall, read_claimed
 from services.executor.queries.beat_executor import beat_executor, leave_executor
 from shared.db import query
 from shared.ids import ExecutorId, JobId, new_id
 from shared.queries.models import ExecutorState
 from tests.engine import Engine
-from tests.turnover import HANDED_BACK, Claimed, add_jobs, end_job, turn_over
+from tests.turnover import HANDED_BACK, add_jobs, end_job, turn_over
 
 
 async def test_a_claim_brings_all_that_a_handler_is_told(engine: Engine) -> None:
@@ -31,8 +33,8 @@ async def test_a_claim_brings_all_that_a_handler_is_told(engine: Engine) -> None
     (bare_id,) = add_jobs(engine, {})
     executor = await engine.add_executor()
     turned = await turn_over(engine, executor)
-    full, bare = (job.row for job in turned.claimed)
-    assert (full.job_id, turned.job_type, turned.queue) == (job_id, "a", "default")
+    full, bare = turned.claimed
+    assert (full.job_id, turned.lane and (turned.lane.job_type, turned.lane.queue)) == (job_id, ("a", "default"))
     told = (bytes(full.payload), bytes(full.metadata), bytes(full.retry))
     assert told == (b'{"n": [1, 2.5]}', b'{"tenant": "t"}', b'{"factor": 3}')
     assert (full.traceparent, full.timeout_seconds, full.attempts_used, full.max_attempts) == ("00-1-2-03", 7, 0, 4)
@@ -41,8 +43,15 @@ async def test_a_claim_brings_all_that_a_handler_is_told(engine: Engine) -> None
 
 
 async def test_what_a_job_brings_comes_whole_whatever_is_in_it_and_large_jobs_come_by_themselves(
-    engine: Engine,
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    texts = []
+
+    def read(text: str) -> list[HeldCall]:
+        texts.append(text)
+        return read_claimed(text)
+
+    monkeypatch.setattr(finish_and_claim, "read_claimed", read)
     payloads: list[object] = [
         'a "quoted" \\ \n\u2028 line',
         {"k": [None, "],["]},
@@ -53,15 +62,15 @@ async def test_what_a_job_brings_comes_whole_whatever_is_in_it_and_large_jobs_co
     ids = add_jobs(engine, *({"payload": payload, "traceparent": f'a"{n}\\'} for n, payload in enumerate(payloads)))
     turned = await turn_over(engine, await engine.add_executor())
     assert turned.job_ids == ids
-    assert [msgspec.json.decode(job.row.payload) for job in turned.claimed] == payloads
-    assert [job.row.traceparent for job in turned.claimed] == [f'a"{n}\\' for n in range(len(payloads))]
-    assert turned.texts == 3
+    assert [msgspec.json.decode(job.payload) for job in turned.claimed] == payloads
+    assert [job.traceparent for job in turned.claimed] == [f'a"{n}\\' for n in range(len(payloads))]
+    assert len(texts) == 3
 
 
 async def test_nothing_ready_turns_over_nothing(engine: Engine) -> None:
     executor = await engine.add_executor()
     turned = await turn_over(engine, executor)
-    assert (turned.done, turned.lane_id, turned.claimed) == (0, None, [])
+    assert (turned.done, turned.lane, turned.claimed) == (0, None, [])
 
 
 async def test_a_claim_takes_no_more_than_its_slots_and_the_oldest_first(engine: Engine) -> None:
@@ -92,7 +101,7 @@ async def test_what_is_not_claimed_is_not_locked(engine: Engine) -> None:
         # A lane whose jobs are all in other hands is named, so that one looks again.
         third = await turn_over(engine, other, second.claimed)
         assert (third.done, third.claimed) == (7, [])
-        assert third.lane_id is not None
+        assert third.lane is not None
     assert (await turn_over(engine, other)).job_ids == ids[:3]
 
 
@@ -104,7 +113,7 @@ async def test_the_lane_whose_head_has_waited_longest_is_served_and_no_other(eng
     executor = await engine.add_executor()
     claim = partial(turn_over, engine, executor, job_types=["a", "b"])
     first = await claim()
-    assert (first.job_ids, first.job_type) == (old_b + new_b, "b")
+    assert (first.job_ids, first.lane and first.lane.job_type) == (old_b + new_b, "b")
     assert (await claim()).job_ids == old_a
     assert (await claim()).job_ids == []
 
@@ -164,7 +173,7 @@ async def test_nothing_is_claimed_of_a_paused_queue_and_what_runs_is_finished(en
     engine.sql("insert into queue (name, paused_at, paused_by) values ('q', now(), 'somebody')")
     assert (await claim()).job_ids == other
     turned = await claim(running)
-    assert (turned.done, turned.claimed, turned.lane_id) == (1, [], None)
+    assert (turned.done, turned.claimed, turned.lane) == (1, [], None)
     engine.sql("update queue set paused_at = null, paused_by = null")
     assert (await claim()).job_ids == waiting
 
@@ -180,8 +189,8 @@ async def test_marks_skip_what_was_claimed_and_hide_nothing_from_a_claim_without
     claimed = await claim(slots=2)
     assert claimed.job_ids[0] == first[0]
     same.remove(claimed.job_ids[1])
-    assert claimed.lane_id is not None
-    marks = {claimed.lane_id: claimed.last_order or 0}
+    assert claimed.lane is not None
+    marks = {claimed.lane.lane_id: claimed.last_order or 0}
     # A retry comes back in front of the mark.
     assert await end_job(engine, executor, claimed.claimed[0], HANDED_BACK) == "ready"
     # Jobs of the mark's own moment are not behind it.
@@ -227,14 +236,14 @@ async def test_turnovers_beside_each_other_share_no_job_and_leave_none(engine: E
 
     async def work() -> None:
         executor = await engine.add_executor()
-        held: list[Claimed] = []
+        held: list[HeldCall] = []
         while True:
             turned = await turn_over(engine, executor, held, slots=7, job_types=["a", "b"])
             done.append(turned.done)
             assert turned.done == len(held)
             held = turned.claimed
             claimed.extend(turned.job_ids)
-            if not held and turned.lane_id is None:
+            if not held and turned.lane is None:
                 return
 
     async with anyio.create_task_group() as tasks:

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 )
 from msgspec.structs import replace
 
+from services.executor.hold_calls import HeldCall
 from services.executor.queries.beat_executor import beat_executor
 from services.executor.queries.finish_jobs import finish_jobs
 from services.executor.queries.reconcile_jobs import reconcile_jobs
@@ -44,7 +45,7 @@ from tests.job_books import JobBooks, as_in_the_books, open_books
 from tests.job_model import FINAL, MAX_REDRIVES, UNSUCCESSFUL, JobModel, KeyTakenError, Limit, NewJob
 from tests.job_strategies import COMMANDS, ENDS, HOUR, NEW_JOBS, QUEUES, TYPES, End
 from tests.producer import refused
-from tests.turnover import Claimed, turn_over
+from tests.turnover import turn_over
 
 # By default the same stories every time.
 EXAMPLES = int(os.environ.get("HOWDAH_MODEL_EXAMPLES", "0"))
@@ -74,7 +75,7 @@ class JobStories(RuleBasedStateMachine):
         self.model = JobModel({"two": Limit(2), "rated": Limit(9, rate_count=2, rate_seconds=HOUR // 2)})
         self.executors: dict[ExecutorId, ExecutorState] = {}
         # What executors believe to hold, also when it is not theirs any more.
-        self.held: dict[Attempt, tuple[ExecutorId, Claimed]] = {}
+        self.held: dict[Attempt, tuple[ExecutorId, HeldCall]] = {}
         # Those whose row is not where it was when it was claimed.
         self.moved: set[Attempt] = set()
         self.states: dict[UUID, str] = {}

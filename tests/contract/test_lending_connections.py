@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 import shared.db
-from shared.db import Connection, Pool, in_transaction, open_pool, query
+from shared.db import Connection, KeptConnection, Pool, in_transaction, open_pool, query
 from shared.errors import DatabaseUnavailableError, DataRefusedError
 from tests.database import TestDatabase
 
@@ -70,3 +70,42 @@ async def test_after_a_session_that_has_been_ended(pool: Pool, database: TestDat
         with pytest.raises(DatabaseUnavailableError):
             await query(pool, ask("select 1"))
         assert await is_idle(pool)
+
+
+async def test_one_that_is_kept_stays_the_same_until_it_is_given_back(database: TestDatabase) -> None:
+    async with open_pool(database.dsn("owner"), name="lending", max_size=2, min_size=2) as two:
+        await two.wait()
+        kept = KeptConnection(two)
+        pids = {await kept.query(ask("select pg_backend_pid()")) for _ in range(5)}
+        assert len(pids) == 1
+        assert {await query(two, ask("select pg_backend_pid()")) for _ in range(5)}.isdisjoint(pids)
+        await kept.give_back()
+        assert {await query(two, ask("select pg_backend_pid()")) for _ in range(5)} > pids
+
+
+async def test_one_that_is_kept_comes_back_whatever_happens_to_it(
+    pool: Pool, database: TestDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = KeptConnection(pool)
+    with pytest.raises(DataRefusedError):
+        await kept.query(ask("select 'x'::text::integer"))
+    assert await is_idle(pool)
+    pid = await kept.query(ask("select pg_backend_pid()"))
+    with psycopg.connect(database.dsn(), autocommit=True) as admin:
+        admin.execute("select pg_terminate_backend(%s, 5000)", [pid])
+    with pytest.raises(DatabaseUnavailableError):
+        await kept.query(ask("select 1"))
+    assert await is_idle(pool)
+    with monkeypatch.context() as patched:
+        patched.setattr(shared.db, "_STATEMENT_SECONDS", 0.2)
+        with pytest.raises(DatabaseUnavailableError):
+            await kept.query(ask("select pg_sleep(3600)::text"))
+    assert await is_idle(pool)
+
+
+async def test_one_that_has_been_kept_for_long_goes_back_so_that_the_pool_can_end_it(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared.db, "_KEPT_SECONDS", 0.0)
+    assert await KeptConnection(pool).query(ask("select 1")) == 1
+    assert await is_idle(pool)

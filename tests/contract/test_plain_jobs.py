@@ -83,6 +83,16 @@ async def test_the_short_way_rings_for_whoever_waits(engine: Engine, asked: str,
         assert ears.heard() == heard
 
 
+async def test_the_short_way_says_which_lane_has_something_and_the_long_way_does_not(engine: Engine) -> None:
+    engine.sql("select enqueue('a', queue => 'q')")
+    ((lane_id,),) = engine.sql("select id from lane where job_type = 'a'")
+    with closing(Ears(engine)) as ears:
+        engine.sql("select enqueue('a', queue => 'q')")
+        assert ears.heard_about() == [("handler_job_ready", str(lane_id))]
+        engine.sql("select enqueue('a', queue => 'q', retry => '{}')")
+        assert ears.heard_about() == [("handler_job_ready", "")]
+
+
 async def test_one_in_an_array_takes_the_short_way_too_and_is_told_of_in_the_same_form(engine: Engine) -> None:
     for _ in range(2):
         ((place, job_id, created),) = engine.sql("""select * from enqueue_jobs('[{"type": "a", "payload": 1}]')""")

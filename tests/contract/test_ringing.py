@@ -34,9 +34,13 @@ class Ears:
             self._connection.execute(f"listen {channel}".encode())
 
     def heard(self) -> list[str]:
-        """What has been notified since the last time, by commits that came before."""
+        """The channels that have been notified since the last time, by commits that came before."""
+        return sorted(channel for channel, _ in self.heard_about())
+
+    def heard_about(self) -> list[tuple[str, str]]:
+        """The channels, and what was said there."""
         self._connection.execute("select 1")
-        return sorted(n.channel for n in self._connection.notifies(timeout=0))
+        return [(n.channel, n.payload) for n in self._connection.notifies(timeout=0)]
 
     def close(self) -> None:
         self._connection.close()

@@ -6,6 +6,7 @@ from functools import partial
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from services.executor.finish_jobs import AttemptEnd
 from services.executor.queries.finish_jobs import read_job_ends
@@ -14,7 +15,7 @@ from shared.queries.models import AttemptOutcome
 from tests.contract.test_enqueueing_at_once import await_waiters
 from tests.contract.test_ringing import Ears
 from tests.engine import SUCCEEDED, Engine
-from tests.turnover import HANDED_BACK, Claimed, add_jobs, all_attempts, assert_counts_hold, end_job, turn_over
+from tests.turnover import HANDED_BACK, add_jobs, all_attempts, assert_counts_hold, end_job, turn_over
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ async def test_a_stale_epoch_finishes_nothing(engine: Engine) -> None:
     assert second.epoch == 2
     assert (await turn_over(engine, executor, [first])).done == 0
     # Not even where the row is now.
-    assert (await turn_over(engine, executor, [Claimed(first.job_id, 1, second.row_at, first.row)])).done == 0
+    assert (await turn_over(engine, executor, [replace(first, row_at=second.row_at)])).done == 0
     assert engine.job(first.job_id).state == "running"
     assert (await turn_over(engine, executor, [second])).done == 1
 
@@ -70,7 +71,7 @@ async def test_a_row_that_is_elsewhere_is_not_finished(engine: Engine) -> None:
     add_jobs(engine, {}, {}, {})
     executor = await engine.add_executor()
     one, two, three = (await turn_over(engine, executor)).claimed
-    astray = [Claimed(one.job_id, 1, three.row_at, one.row), Claimed(two.job_id, 1, "(4000000,1)", two.row)]
+    astray = [replace(one, row_at=three.row_at), replace(two, row_at="(4000000,1)")]
     assert (await turn_over(engine, executor, astray)).done == 0
     assert {engine.job(job.job_id).state for job in (one, two, three)} == {"running"}
 
@@ -134,7 +135,7 @@ async def test_no_slots_finish_and_claim_nothing(engine: Engine) -> None:
     executor = await engine.add_executor()
     claimed = (await turn_over(engine, executor, slots=1)).claimed
     turned = await turn_over(engine, executor, claimed, slots=0)
-    assert (turned.done, turned.lane_id, turned.claimed) == (1, None, [])
+    assert (turned.done, turned.lane, turned.claimed) == (1, None, [])
 
 
 async def test_a_plain_success_needs_no_row_and_every_other_end_has_one(engine: Engine) -> None:

@@ -9,7 +9,7 @@ STATEMENTS = [*(ROOT / "sql" / "migrations").glob("*.sql"), *(ROOT / "sql" / "qu
 
 
 def test_every_channel_that_is_rung_is_listened_to_and_documented() -> None:
-    rung = {channel for file in STATEMENTS for channel in re.findall(r"\bring\('(\w+)'\)", file.read_text())}
+    rung = {channel for file in STATEMENTS for channel in re.findall(r"\bring\('(\w+)'", file.read_text())}
     listened = {
         channel
         for source in SOURCES

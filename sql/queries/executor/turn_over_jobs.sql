@@ -7,23 +7,24 @@
 -- claimed, as far as the caller knows: the scan begins there, past what an old snapshot keeps from being cleaned up. What became
 -- ready before the mark is found by a call without marks.
 -- No attempt is opened. The newest attempt of a handler's job is the job's row; it gets a row of its own when it has something to say.
--- What is done comes as the text of arrays, which costs a quarter of dumping lists; results only of those that have one, as a JSON array.
+-- Lists come as the text of arrays, which costs a quarter of dumping them; results only of those jobs that have one, as a JSON array.
+-- `others_ready` says that another lane had something, too.
 -- What is claimed goes back as JSON, a text for all small jobs and one for each that is large: a row for each job, of as many
--- columns, costs both sides more. Each element is an array: row, id, epoch, attempts used and at most, timeout in seconds; then, unless
--- all of them are null, payload, metadata, retry and trace context. See services.executor.read_claimed.
+-- columns, costs both sides more. See the function claimed_text.
 -- Locks: the finished job rows, found by ctid; then the claimed ones (SKIP LOCKED), by ctid too. In that order, which the condition on
 -- `ended` sees to: a claim may come upon a row that another executor has just claimed, and hold it until the end of the statement. Whoever
 -- recorded ends after that could wait for an executor that waits for it. After its claims a statement waits for nobody.
 -- The state of what is done is compared in a way that no index answers: the index of running jobs looks small to the planner, which
 -- would read all of it for each statement.
 -- What is rare (jobs of runs, limits, results) is looked for only where an aggregate has seen it: each look goes through all rows.
--- @nullable lane_id job_type queue last_order jobs rung
+-- @nullable lane_id job_type queue last_order jobs rung others_ready
+-- @arraytext done_rows_at done_job_ids done_epochs result_job_ids mark_lane_ids marks queues job_types labels
 with ending as (
     select u.row_at, u.job_id, u.epoch
     from rows from (
-        unnest((@done_rows_at::text)::tid[]),
-        unnest((@done_job_ids::text)::uuid[]),
-        unnest((@done_epochs::text)::integer[])
+        unnest(@done_rows_at::tid[]),
+        unnest(@done_job_ids::uuid[]),
+        unnest(@done_epochs::integer[])
     ) as u (row_at, job_id, epoch)
 ),
 done as (
@@ -50,7 +51,7 @@ ended as materialized (
 given as (
     select u.job_id, u.result
     from rows from (
-        unnest((@result_job_ids::text)::uuid[]),
+        unnest(@result_job_ids::uuid[]),
         jsonb_array_elements((@results::text)::jsonb)
     ) as u (job_id, result)
 ),
@@ -61,12 +62,17 @@ recorded as (
         (d.claimed_at at time zone 'utc')::date
     from done d
     left join given g on g.job_id = d.id
-    where ((select e.in_runs from ended e) or @result_job_ids::text <> '{}')
+    where ((select e.in_runs from ended e) or @result_job_ids::uuid[] <> '{}')
         and (g.job_id is not null or d.run_id is not null)
     on conflict (job_id, epoch) do nothing
 ),
 best as (
-    select l.id as lane_id, l.job_type, l.queue, coalesce(m.claim_order, -9223372036854775808) as mark
+    select
+        l.id as lane_id,
+        l.job_type,
+        l.queue,
+        coalesce(m.claim_order, -9223372036854775808) as mark,
+        count(*) over () > 1 as others_ready
     from lane l
     left join (
         select u.lane_id, u.claim_order
@@ -141,6 +147,7 @@ select
     b.job_type,
     b.queue,
     (t.last_order)::bigint as last_order,
+    b.others_ready,
     (g.jobs)::text as jobs,
     (case when e.in_runs or e.are_limited then (select ring('job_finished')) end)::boolean as rung
 from ended e
@@ -149,20 +156,9 @@ cross join taken t
 left join (
     select
         '[' || string_agg(
-            concat(
-                '["', c.row_at, '","', c.id, '",', c.claim_epoch, ',', c.attempts_used, ',', c.max_attempts, ',',
-                s.timeout_seconds,
-                case
-                    when s.payload <> 'null'
-                        or s.metadata is not null
-                        or s.retry is not null
-                        or s.traceparent is not null
-                    then concat(
-                        ',', coalesce((s.payload)::text, 'null'), ',', coalesce((s.metadata)::text, 'null'), ',',
-                        coalesce((s.retry)::text, 'null'), ',', coalesce((to_json(s.traceparent))::text, 'null')
-                    )
-                end,
-                ']'
+            claimed_text(
+                c.row_at, c.id, c.claim_epoch, c.attempts_used, c.max_attempts,
+                s.timeout_seconds, s.payload, s.metadata, s.retry, s.traceparent
             ),
             ','
         ) || ']' as jobs
@@ -170,3 +166,47 @@ left join (
     join job_spec s on s.job_id = c.id
     group by case when pg_column_size(s.payload) > 8000 or pg_column_size(s.metadata) > 8000 then c.id end
 ) g on true;
+
+-- name: ClaimOfLane :many
+-- moves job: ready → running
+-- Of jobs of handlers that are on their own: claim those of one lane, up to `slots`. For an executor that knows the lane, and that
+-- nothing else is ready: it takes half the time of a statement that can do everything. What is claimed comes as in TurnOverJobs.
+-- Locks: the claimed job rows (SKIP LOCKED), by ctid.
+with claimed as (
+    update job j
+    set
+        state = 'running',
+        reason = null,
+        executor_id = @executor_id::uuid,
+        claim_epoch = j.claim_epoch + 1,
+        claimed_at = now()
+    where j.ctid = any(array(
+        select c.ctid as row_at
+        from job c
+        where c.lane_id = @lane_id::integer
+            and c.state = 'ready'
+            and c.run_id is null
+        order by c.claim_order
+        limit @slots::integer
+        for update skip locked
+    ))
+        and exists (
+            select 1 from executor e where e.id = @executor_id::uuid and e.state = 'active'
+        )
+        and not exists (
+            select 1 from queue q where q.name = @queue::text and q.paused_at is not null
+        )
+    returning (j.ctid)::text as row_at, j.id, j.claim_epoch, j.attempts_used, j.max_attempts, j.claim_order
+)
+select
+    (max(c.claim_order))::bigint as last_order,
+    ('[' || string_agg(
+        claimed_text(
+            c.row_at, c.id, c.claim_epoch, c.attempts_used, c.max_attempts,
+            s.timeout_seconds, s.payload, s.metadata, s.retry, s.traceparent
+        ),
+        ','
+    ) || ']')::text as jobs
+from claimed c
+join job_spec s on s.job_id = c.id
+group by case when pg_column_size(s.payload) > 8000 or pg_column_size(s.metadata) > 8000 then c.id end;

@@ -1,16 +1,16 @@
 """Types of job, published as executors do it, and jobs of them at every stage."""
 
-from collections.abc import Iterable
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from services.executor.finish_and_claim import Wanted, finish_and_claim
 from services.executor.finish_jobs import AttemptEnd
-from services.executor.hold_calls import HeldCall, read_claimed
+from services.executor.hold_calls import HeldCall
 from services.executor.queries.finish_jobs import finish_jobs
 from services.executor.queries.publish_job_types import publish_job_types
-from services.executor.queries.turn_over_jobs import turn_over_jobs
 from shared.db import query
 from shared.ids import ExecutorId, JobId
 from shared.jobs.retry_policy import RetryPolicy
@@ -78,26 +78,19 @@ async def take(
 ) -> list[HeldCall]:
     """Turn jobs of handlers over as an executor does: finish those that succeeded, and claim of one lane."""
     ended = done or []
-    rows = await query(
+    found = await query(
         engine.executor,
-        lambda connection: turn_over_jobs(
-            connection,
-            done_job_ids=_array(row.job_id for row in ended),
-            done_epochs=_array(row.epoch for row in ended),
-            result_job_ids="{}",
-            results="[]",
-            done_rows_at=_array(f'"{row.row_at}"' for row in ended),
+        partial(
+            finish_and_claim,
+            ended=ended,
             executor_id=executor_id,
-            mark_lane_ids=[],
-            marks=[],
-            queues=["default"],
-            job_types=list(job_types),
-            labels=[],
+            marks={},
+            wanted=Wanted.of(queues=["default"], job_types=job_types, labels=[]),
             slots=slots,
         ),
     )
-    assert rows[0].done == len(ended)
-    return [held for row in rows if row.jobs is not None for held in read_claimed(row.jobs)]
+    assert found.done == len(ended)
+    return found.claimed
 
 
 async def finish(engine: Engine, executor_id: ExecutorId, row: HeldCall, end: AttemptEnd) -> None:
@@ -121,7 +114,3 @@ async def finish(engine: Engine, executor_id: ExecutorId, row: HeldCall, end: At
         ),
     )
     assert rows, "the finish was refused"
-
-
-def _array(elements: Iterable[object]) -> str:
-    return "{" + ",".join(map(str, elements)) + "}"

@@ -143,3 +143,13 @@ select l.note from loan l where l.book_id = @book_id::uuid;
 -- name: NothingReturned :many
 -- says: :many without a result; add RETURNING, or use :exec or :execrows
 lock table loan in share mode;
+
+-- name: NoArray :exec
+-- says: parameter 'note': @arraytext is for arrays; write @note::text[]
+-- @arraytext note
+update loan l set note = @note::text;
+
+-- name: NoSuchArray :exec
+-- says: @arraytext notes: there is no such parameter
+-- @arraytext notes
+update loan l set note = @note::text;

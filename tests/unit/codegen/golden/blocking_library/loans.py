@@ -9,6 +9,7 @@ from msgspec import Struct, convert
 from psycopg import Connection, RawCursor
 from psycopg.rows import args_row, scalar_row, tuple_row
 
+from shared.array_text import ArrayText
 from tests.unit.codegen.golden.shared.models import LoanState
 from tests.unit.codegen.payloads import Address, BookId, ReaderId
 
@@ -174,3 +175,16 @@ lock table loan in share mode
 def lock_loans(conn: Connection[Any]) -> None:
     cur = RawCursor(conn)
     cur.execute(LOCK_LOANS)
+
+
+FORGET_LOANS: Final = """\
+-- name: ForgetLoans
+delete from loan l where l.book_id = any($1::uuid[])
+"""
+
+
+def forget_loans(conn: Connection[Any], *, book_ids: ArrayText) -> int:
+    """A list as the text of an array."""
+    cur = RawCursor(conn)
+    cur.execute(FORGET_LOANS, (book_ids,))
+    return cur.rowcount

@@ -9,6 +9,7 @@ from msgspec import Struct, convert
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import args_row, scalar_row, tuple_row
 
+from shared.array_text import ArrayText
 from tests.unit.codegen.golden.shared.models import LoanState
 from tests.unit.codegen.payloads import Address, BookId, ReaderId
 
@@ -174,3 +175,16 @@ lock table loan in share mode
 async def lock_loans(conn: AsyncConnection[Any]) -> None:
     cur = AsyncRawCursor(conn)
     await cur.execute(LOCK_LOANS)
+
+
+FORGET_LOANS: Final = """\
+-- name: ForgetLoans
+delete from loan l where l.book_id = any($1::uuid[])
+"""
+
+
+async def forget_loans(conn: AsyncConnection[Any], *, book_ids: ArrayText) -> int:
+    """A list as the text of an array."""
+    cur = AsyncRawCursor(conn)
+    await cur.execute(FORGET_LOANS, (book_ids,))
+    return cur.rowcount

@@ -45,3 +45,8 @@ delete from loan l where l.state = 'returned';
 
 -- name: LockLoans :exec
 lock table loan in share mode;
+
+-- name: ForgetLoans :execrows
+-- A list as the text of an array.
+-- @arraytext book_ids
+delete from loan l where l.book_id = any(@book_ids::uuid[]);
