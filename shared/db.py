@@ -204,18 +204,17 @@ class KeptConnection:
                 await self._pool.putconn(connection)
 
     async def _lend(self, body: Callable[[Connection], Awaitable[T]]) -> T:
+        if time.monotonic() > self._taken_at + _KEPT_SECONDS:
+            await self.give_back()
         if self._connection is None:
             self._connection = await self._pool.getconn()
             self._taken_at = time.monotonic()
-        kept = False
         try:
             with refusals():
-                result = await body(self._connection)
-            kept = time.monotonic() < self._taken_at + _KEPT_SECONDS
-        finally:
-            if not kept:
-                await self.give_back()
-        return result
+                return await body(self._connection)
+        except BaseException:
+            await self.give_back()
+            raise
 
 
 async def _attempt(lend: Callable[[], Awaitable[T]]) -> T:

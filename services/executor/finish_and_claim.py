@@ -40,15 +40,12 @@ class Found(Struct, frozen=True):
     claimed: list[HeldCall]
     # That it claimed from, or wanted to.
     lane: Lane | None
-    # How far that lane has been claimed, if anything was.
+    # How far that lane has been claimed, if it has been up to there.
     last_order: int | None
+    # Whether more of that lane was ready and would have had room, but somebody held it, who may take less.
+    is_held: bool
     # Whether another lane had something, too.
     others_ready: bool
-
-    @property
-    def is_kept_back(self) -> bool:
-        """Whether something was ready, but locked by somebody, who may take less."""
-        return not self.claimed and self.lane is not None
 
 
 async def finish_and_claim(
@@ -83,6 +80,7 @@ async def finish_and_claim(
         [held for row in rows if row.jobs is not None for held in read_claimed(row.jobs)],
         None if first.lane_id is None else Lane(first.lane_id, first.job_type or "", first.queue or ""),
         first.last_order,
+        is_held=first.is_held,
         others_ready=bool(first.others_ready),
     )
 
@@ -90,10 +88,7 @@ async def finish_and_claim(
 async def claim_of(connection: Connection, *, lane: Lane, executor_id: ExecutorId, slots: int) -> Found:
     """Claim up to ``slots`` jobs on their own of a lane that is known; it is not looked for anything else."""
     rows = await claim_of_lane(connection, executor_id=executor_id, lane_id=lane.lane_id, slots=slots, queue=lane.queue)
-    return Found(
-        0,
-        [held for row in rows for held in read_claimed(row.jobs)],
-        lane,
-        max((row.last_order for row in rows), default=None),
-        others_ready=False,
-    )
+    claimed = [held for row in rows for held in read_claimed(row.jobs)]
+    # Nothing: then somebody else was quicker, who may take less.
+    is_held = not rows or rows[0].seen > len(claimed)
+    return Found(0, claimed, lane, None, is_held=is_held, others_ready=False)

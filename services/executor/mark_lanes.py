@@ -10,8 +10,12 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-# Of a scan from the front, what it took longer than others is waited for this many times over.
+# Of a scan from the front, what it took longer than others is waited for this many times over …
 _REST_FACTOR: Final = 20.0
+# … if it is more than statements differ by chance.
+_CHANCE_SECONDS: Final = 0.002
+# While one is under way, others do without.
+_PATIENCE_SECONDS: Final = 1.0
 # The weight of the newest measurement in the running mean.
 _NEWEST_WEIGHT: Final = 0.1
 
@@ -25,9 +29,17 @@ class LaneMarks:
         self._marked_seconds = 0.0
         self._front_due_at = 0.0
 
+    @property
+    def front_due_in(self) -> float:
+        """Seconds until the next scan from the front; 0 if it is due."""
+        return max(0.0, self._front_due_at - self._clock())
+
     def choose(self) -> dict[int, int]:
         """Return the marks for the next claim, by lane; none if it is to scan from the front."""
-        return {} if self._clock() >= self._front_due_at else self._marks
+        if self.front_due_in or not self._marks:
+            return dict(self._marks)
+        self._front_due_at = self._clock() + _PATIENCE_SECONDS
+        return {}
 
     def claimed(self, lane_id: int, last_order: int) -> None:
         """Note how far a lane has been claimed."""
@@ -36,13 +48,9 @@ class LaneMarks:
     def took(self, seconds: float, *, from_front: bool) -> None:
         """Note how long a claim took."""
         if from_front:
-            self._front_due_at = self._clock() + _REST_FACTOR * max(0.0, seconds - self._marked_seconds)
+            excess = seconds - self._marked_seconds
+            self._front_due_at = self._clock() + (_REST_FACTOR * excess if excess > _CHANCE_SECONDS else 0.0)
         elif self._marked_seconds:
             self._marked_seconds += _NEWEST_WEIGHT * (seconds - self._marked_seconds)
         else:
             self._marked_seconds = seconds
-
-    def forget(self) -> None:
-        """Scan from the front next time: behind the marks nothing is left."""
-        self._marks.clear()
-        self._front_due_at = 0.0

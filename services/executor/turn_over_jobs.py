@@ -5,6 +5,7 @@ while a statement is under way shares the next one. Ends other than success go t
 """
 
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -53,6 +54,15 @@ class CallProcesses(Protocol):
 
     def submit(self, calls: Sequence[Call]) -> None:
         """Take calls; each will have one end."""
+
+
+class _Look(msgspec.Struct, frozen=True):
+    """What a statement is to claim: nothing, jobs of one lane, or of whichever has waited longest, behind marks."""
+
+    number: int = 0
+    slots: int = 0
+    lane: Lane | None = None
+    marks: dict[int, int] = {}
 
 
 class JobTurnover:
@@ -140,22 +150,19 @@ class JobTurnover:
             # The loop whose statement is under way looks again as soon as that has been answered.
             self._succeeded.extendleft(reversed(ended))
             return jittered(LOOK_SECONDS)
-        lane = self._rings.begin_look() if slots else None
-        if ended:
-            lane = None
-        marks = {} if lane else self._marks.choose()
+        look = self._begin_look(slots, is_finishing=bool(ended))
         connection = self._connections.pop()
         self._under_way += 1
         self._slots_under_way += slots - len(ended)
         try:
-            found = await self._ask(connection, ended, slots, marks, lane)
+            found = await self._ask(connection, ended, look)
         finally:
             self._connections.append(connection)
             self._under_way -= 1
             self._slots_under_way -= slots - len(ended)
             self._answered.set()
             self._answered = anyio.Event()
-        return self._next_look(found, slots, is_marked=bool(marks))
+        return self._end_look(look, found)
 
     async def wait_answered(self) -> None:
         """Return once no statement is under way, so that whatever it claimed is held."""
@@ -169,22 +176,27 @@ class JobTurnover:
         """Return how many slots will be free when what is under way has been answered."""
         return self._holdings.free_slots - self._slots_under_way
 
-    async def _ask(
-        self, connection: KeptConnection, ended: list[HeldCall], slots: int, marks: dict[int, int], lane: Lane | None
-    ) -> Found | None:
-        """Do the statement, only for a lane if one is given; None if that was in vain."""
+    def _begin_look(self, slots: int, *, is_finishing: bool) -> _Look:
+        if not slots:
+            return _Look()
+        number, lane = self._rings.begin_look()
+        marks = self._marks.choose()
+        return _Look(number, slots, None if is_finishing or marks else lane, marks)
+
+    async def _ask(self, connection: KeptConnection, ended: list[HeldCall], look: _Look) -> Found | None:
+        """Do the statement; None if that was in vain."""
         executor_id = self._membership.executor_id
-        if lane is None:
+        if look.lane is None:
             statement = partial(
                 finish_and_claim,
                 ended=ended,
                 executor_id=executor_id,
-                marks=marks,
+                marks=look.marks,
                 wanted=self._wanted,
-                slots=slots,
+                slots=look.slots,
             )
         else:
-            statement = partial(claim_of, lane=lane, executor_id=executor_id, slots=slots)
+            statement = partial(claim_of, lane=look.lane, executor_id=executor_id, slots=look.slots)
         async with self._books.claiming():
             began = time.monotonic()
             try:
@@ -192,15 +204,15 @@ class JobTurnover:
             except DatabaseUnavailableError:
                 # It may have taken effect, or may still do so. The ends are settled one way or the other.
                 self._settle_all(ended)
-                if slots:
+                if look.slots:
                     self._membership.doubt_books()
                 raise
             except DataRefusedError:
                 # Nothing has been done. The end that is at fault is found when each is written by itself.
                 self._settle_all(ended)
                 return None
-            if slots and lane is None:
-                self._marks.took(time.monotonic() - began, from_front=not marks)
+            if look.slots:
+                self._marks.took(time.monotonic() - began, from_front=not look.marks)
             if found.done == len(ended):
                 self._holdings.remove(ended)
             else:
@@ -211,33 +223,36 @@ class JobTurnover:
             self._holdings.add(found.claimed)
         if found.claimed and found.lane is not None:
             self._rings.learn(found.lane)
-            self._marks.claimed(found.lane.lane_id, found.last_order or 0)
+            if found.last_order is not None:
+                self._marks.claimed(found.lane.lane_id, found.last_order)
             self._processes.submit(_make_calls(found.claimed, found.lane))
         return found
 
-    def _next_look(self, found: Found | None, slots: int, *, is_marked: bool) -> float:
+    def _end_look(self, look: _Look, found: Found | None) -> float:
+        """Return the seconds until the next one."""
         if found is None:
             return jittered(SECOND_LOOK_SECONDS)
-        claimed = len(found.claimed)
-        if slots:
-            if self._scarce and claimed == slots:
+        front_due_in = math.inf
+        if look.slots:
+            claimed = len(found.claimed)
+            is_full = claimed == look.slots
+            if self._scarce and is_full:
                 self._wake()  # there is something for the other loop, too
-            self._scarce = claimed < slots
-        if claimed < slots:
-            # That lane is empty behind its mark.
-            self._marks.forget()
-        has_room = self._may_claim() and self._free_slots() > 0
-        if self._succeeded or (has_room and not slots):
+            self._scarce = not is_full
+            # In front of the marks there may be something, too.
+            if look.marks:
+                front_due_in = self._marks.front_due_in
+            is_more = is_full or (claimed > 0 and found.others_ready) or not front_due_in
+            self._rings.end_look(look.number, is_more=is_more, is_left=found.is_held or bool(look.marks))
+        if self._succeeded:
             return 0
-        if not has_room:
+        if not self._may_claim() or self._free_slots() <= 0:
             return jittered(LOOK_SECONDS)
-        if claimed == slots or is_marked or (claimed and found.others_ready):
+        if self._rings.is_pending or not look.slots:
             return 0
-        if not found.is_kept_back:
-            self._rings.catch_up()
-        if self._rings.is_pending:
-            return 0
-        return jittered(SECOND_LOOK_SECONDS if found.is_kept_back else LOOK_SECONDS)
+        if found.is_held:
+            return jittered(SECOND_LOOK_SECONDS)
+        return min(jittered(LOOK_SECONDS), front_due_in)
 
     def _settle_all(self, ended: Sequence[HeldCall]) -> None:
         for held in ended:

@@ -1,12 +1,13 @@
 """When an executor looks for jobs of handlers, and where: nothing ready waits, and little is looked for in vain."""
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import anyio
 import pytest
 
-from services.executor import turn_over_jobs
+from services.executor import mark_lanes, turn_over_jobs
 from services.executor.beat_executor import Membership
 from services.executor.claim_jobs import LOOK_SECONDS, SECOND_LOOK_SECONDS
 from services.executor.finish_and_claim import Found
@@ -14,6 +15,7 @@ from services.executor.finish_jobs import Finisher
 from services.executor.handler_frames import Call, CallEnd, CallOutcome
 from services.executor.hold_calls import CallHoldings
 from services.executor.keep_books import Books
+from services.executor.mark_lanes import LaneMarks
 from services.executor.turn_over_jobs import JobTurnover
 from shared.stop import Stop
 from tests.engine import Engine
@@ -39,6 +41,8 @@ class Looks:
         """Return what is tested, with these as its handler processes."""
         for name in (ANYWHERE, ONE_LANE):
             monkeypatch.setattr(turn_over_jobs, name, partial(self._send, name, getattr(turn_over_jobs, name)))
+        # However long statements take here: no scan from the front is too long.
+        monkeypatch.setattr(mark_lanes, "_CHANCE_SECONDS", math.inf)
         types = ["a", "b"]
         membership = Membership(
             name="test", queues=["default"], labels=[], slots=0, plan_slots=0, handler_slots=slots, job_types=types
@@ -156,6 +160,57 @@ async def test_a_ring_while_a_statement_is_under_way_is_heard_after_it(
     assert is_about(await turnover.turn_over(), LOOK_SECONDS)
     assert len(looks.calls) == (2 if where == ONE_LANE else 1)
     assert looks.sent == [ANYWHERE, where, ONE_LANE]
+
+
+async def test_what_a_look_that_was_overtaken_has_missed_is_looked_for_at_once(
+    engine: Engine, looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turnover = await looks.open(engine, monkeypatch, slots=200)
+    add_jobs(engine, {"type": "b"})
+    add_jobs(engine, *({} for _ in range(50)))
+    await turnover.turn_over()
+    await turnover.turn_over()
+    ends = [CallEnd(call.key, CallOutcome.SUCCEEDED) for call in looks.calls if call.job_type == "a"]
+    assert (len(ends), len(looks.calls)) == (50, 51)
+
+    async def overtake() -> None:
+        looks.before_arrival = None
+        add_jobs(engine, *({} for _ in range(100)))
+        turnover.ring()
+        turnover.take_ends(ends)
+        # It hears the ring, has room for half of what is there, and waits until it has more.
+        assert is_about(await turnover.turn_over(), LOOK_SECONDS)
+        assert len(looks.calls) == 101
+
+    looks.before_arrival = overtake
+    # Its answer, from before the ring, says that there is nothing.
+    assert await turnover.turn_over() == 0
+    add_jobs(engine, {"type": "b"})
+    turnover.ring(about(engine, "b"))
+    assert await turnover.turn_over() == 0
+    assert len(looks.calls) == 151
+    assert looks.sent == [ANYWHERE] * 5
+
+
+async def test_what_is_ready_in_front_of_a_mark_is_found_as_soon_as_the_front_is_due(
+    engine: Engine, looks: Looks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turnover = await looks.open(engine, monkeypatch)
+    now = [100.0]
+    marks = turnover._marks = LaneMarks(clock=lambda: now[0])
+    add_jobs(engine, {})
+    await turnover.turn_over()
+    monkeypatch.setattr(mark_lanes, "_CHANCE_SECONDS", 0.0)
+    marks.took(0.001, from_front=False)
+    marks.took(0.101, from_front=True)  # as beside an old snapshot
+    add_jobs(engine, {"priority": 100})
+    turnover.ring(about(engine))
+    assert await turnover.turn_over() == pytest.approx(2.0)
+    assert len(looks.calls) == 1
+    now[0] += 2.0
+    await turnover.turn_over()
+    assert len(looks.calls) == 2
+    assert looks.sent == [ANYWHERE] * 3
 
 
 async def test_what_somebody_else_holds_is_looked_for_again_soon(

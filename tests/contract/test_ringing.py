@@ -1,8 +1,10 @@
 """NOTIFY is rationed: one ring for a statement at most, none without a row, none at all with the switch off."""
 
+from contextlib import closing
 from functools import partial
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from services.executor.queries.append_logs import ring_log_appended
 from services.ingest.queries.commands import give_command
@@ -117,14 +119,14 @@ async def test_a_command_rings_for_the_scheduler(database: TestDatabase, engine:
     ears.close()
 
 
-async def test_the_payload_of_a_notification_is_always_empty(engine: Engine) -> None:
-    with psycopg.connect(engine.database.dsn(), autocommit=True) as ears:
-        for channel in ("job_ready", "event_recorded", "job_finished"):
-            ears.execute(f"listen {channel}".encode())
+async def test_the_payload_of_a_notification_is_empty_or_the_number_of_a_lane(engine: Engine) -> None:
+    with closing(Ears(engine)) as ears:
         await engine.start_run({"a" * 60: []})
         (job,) = await engine.claim(await engine.add_executor())
         assert job.key == "a" * 60
-        ears.execute("select 1")
-        heard = list(ears.notifies(timeout=0))
-    assert heard
-    assert {notification.payload for notification in heard} == {""}
+        for _ in range(2):
+            engine.sql("select enqueue('a', to_jsonb(repeat('x', 1000000)), queue => %s)", "q" * 60)
+        engine.sql("select count(*) from enqueue_jobs(%s)", Jsonb([{"type": "a"}, {"type": "b"}]))
+        payloads = {payload for _, payload in ears.heard_about()}
+    lanes = {str(lane_id) for (lane_id,) in engine.sql("select id from lane where queue = %s", "q" * 60)}
+    assert payloads == {"", *lanes}

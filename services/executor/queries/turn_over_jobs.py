@@ -16,9 +16,9 @@ TURN_OVER_JOBS: Final = """\
 with ending as (
     select u.row_at, u.job_id, u.epoch
     from rows from (
-        unnest($1::tid[]),
-        unnest($2::uuid[]),
-        unnest($3::integer[])
+        unnest($2::tid[]),
+        unnest($3::uuid[]),
+        unnest($4::integer[])
     ) as u (row_at, job_id, epoch)
 ),
 done as (
@@ -45,18 +45,18 @@ ended as materialized (
 given as (
     select u.job_id, u.result
     from rows from (
-        unnest($4::uuid[]),
-        jsonb_array_elements(($5::text)::jsonb)
+        unnest($5::uuid[]),
+        jsonb_array_elements(($6::text)::jsonb)
     ) as u (job_id, result)
 ),
 recorded as (
     insert into attempt (job_id, epoch, executor_id, started_at, ended_at, outcome, result, log_day)
     select
-        d.id, d.claim_epoch, $6::uuid, d.claimed_at, now(), 'succeeded', g.result,
+        d.id, d.claim_epoch, $7::uuid, d.claimed_at, now(), 'succeeded', g.result,
         (d.claimed_at at time zone 'utc')::date
     from done d
     left join given g on g.job_id = d.id
-    where ((select e.in_runs from ended e) or $4::uuid[] <> '{}')
+    where ((select e.in_runs from ended e) or $5::uuid[] <> '{}')
         and (g.job_id is not null or d.run_id is not null)
     on conflict (job_id, epoch) do nothing
 ),
@@ -70,7 +70,7 @@ best as (
     from lane l
     left join (
         select u.lane_id, u.claim_order
-        from rows from (unnest($7::integer[]), unnest($8::bigint[])) as u (lane_id, claim_order)
+        from rows from (unnest($8::integer[]), unnest($9::bigint[])) as u (lane_id, claim_order)
     ) m on m.lane_id = l.id
     cross join lateral (
         select c.claim_order
@@ -82,11 +82,11 @@ best as (
         limit 1
     ) head
     where l.kind = 'handler'
-        and l.queue = any($9::text[])
-        and l.job_type = any($10::text[])
-        and l.labels <@ $11::text[]
+        and l.queue = any($10::text[])
+        and l.job_type = any($11::text[])
+        and l.labels <@ $12::text[]
         and not exists (select 1 from queue q where q.name = l.queue and q.paused_at is not null)
-        and $12::integer > 0
+        and $1::integer > 0
         and (select e.jobs from ended e) >= 0
     order by head.claim_order
     limit 1
@@ -96,7 +96,7 @@ claimed as (
     set
         state = 'running',
         reason = null,
-        executor_id = $6::uuid,
+        executor_id = $7::uuid,
         claim_epoch = j.claim_epoch + 1,
         claimed_at = now()
     where j.ctid = any(array(
@@ -106,29 +106,32 @@ claimed as (
             and c.state = 'ready'
             and c.claim_order >= (select b.mark from best b)
         order by c.claim_order
-        limit $12::integer
+        limit $1::integer
         for update skip locked
     ))
         and exists (
-            select 1 from executor e where e.id = $6::uuid and e.state = 'active'
+            select 1 from executor e where e.id = $7::uuid and e.state = 'active'
         )
     returning (j.ctid)::text as row_at, j.id, j.run_id, j.claim_epoch, j.attempts_used, j.max_attempts, j.claim_order
 ),
 taken as materialized (
-    select max(c.claim_order) as last_order, coalesce(bool_or(c.run_id is not null), false) as in_runs
+    select
+        count(*)::integer as jobs,
+        max(c.claim_order) as last_order,
+        coalesce(bool_or(c.run_id is not null), false) as in_runs
     from claimed c
 ),
 told as (
     insert into audit_event (name, actor, run_id, job_id, detail)
     select
-        'job.claimed', 'executor:' || ($6::uuid)::text, c.run_id, c.id,
+        'job.claimed', 'executor:' || ($7::uuid)::text, c.run_id, c.id,
         jsonb_build_object('state', 'running', 'epoch', c.claim_epoch)
     from claimed c
     where (select t.in_runs from taken t)
         and c.run_id is not null
     union all
     select
-        'job.finished', 'executor:' || ($6::uuid)::text, d.run_id, d.id,
+        'job.finished', 'executor:' || ($7::uuid)::text, d.run_id, d.id,
         jsonb_build_object('state', 'succeeded', 'epoch', d.claim_epoch)
     from done d
     where (select e.in_runs from ended e)
@@ -141,6 +144,21 @@ select
     b.job_type,
     b.queue,
     (t.last_order)::bigint as last_order,
+    (case
+        when t.jobs < $1::integer then (
+            select count(*)
+            from (
+                select 1
+                from job c
+                where c.lane_id = b.lane_id
+                    and c.state = 'ready'
+                    and c.claim_order >= b.mark
+                order by c.claim_order
+                limit t.jobs + 1
+            ) seen
+        ) > t.jobs
+        else false
+    end)::boolean as is_held,
     b.others_ready,
     (g.jobs)::text as jobs,
     (case when e.in_runs or e.are_limited then (select ring('job_finished')) end)::boolean as rung
@@ -171,6 +189,7 @@ class TurnOverJobsRow(Struct, frozen=True):
     job_type: str | None
     queue: str | None
     last_order: int | None
+    is_held: bool
     others_ready: bool | None
     jobs: str | None
     rung: bool | None
@@ -182,6 +201,7 @@ _make_turn_over_jobs_row = args_row(TurnOverJobsRow)
 async def turn_over_jobs(
     conn: AsyncConnection[Any],
     *,
+    slots: int,
     done_rows_at: ArrayText,
     done_job_ids: ArrayText,
     done_epochs: ArrayText,
@@ -193,7 +213,6 @@ async def turn_over_jobs(
     queues: ArrayText,
     job_types: ArrayText,
     labels: ArrayText,
-    slots: int,
 ) -> list[TurnOverJobsRow]:
     """moves job: running → succeeded
     moves job: ready → running
@@ -204,7 +223,8 @@ async def turn_over_jobs(
     ready before the mark is found by a call without marks.
     No attempt is opened. The newest attempt of a handler's job is the job's row; it gets a row of its own when it has something to say.
     Lists come as the text of arrays, which costs a quarter of dumping them; results only of those jobs that have one, as a JSON array.
-    `others_ready` says that another lane had something, too.
+    `is_held`: more of that lane was ready, and there were slots for it, but somebody held it. `others_ready`: another lane had
+    something, too.
     What is claimed goes back as JSON, a text for all small jobs and one for each that is large: a row for each job, of as many
     columns, costs both sides more. See the function claimed_text.
     Locks: the finished job rows, found by ctid; then the claimed ones (SKIP LOCKED), by ctid too. In that order, which the condition on
@@ -218,6 +238,7 @@ async def turn_over_jobs(
     await cur.execute(
         TURN_OVER_JOBS,
         (
+            slots,
             done_rows_at,
             done_job_ids,
             done_epochs,
@@ -229,7 +250,6 @@ async def turn_over_jobs(
             queues,
             job_types,
             labels,
-            slots,
         ),
     )
     return await cur.fetchall()
@@ -242,21 +262,21 @@ with claimed as (
     set
         state = 'running',
         reason = null,
-        executor_id = $1::uuid,
+        executor_id = $3::uuid,
         claim_epoch = j.claim_epoch + 1,
         claimed_at = now()
     where j.ctid = any(array(
         select c.ctid as row_at
         from job c
-        where c.lane_id = $2::integer
+        where c.lane_id = $1::integer
             and c.state = 'ready'
             and c.run_id is null
         order by c.claim_order
-        limit $3::integer
+        limit $2::integer
         for update skip locked
     ))
         and exists (
-            select 1 from executor e where e.id = $1::uuid and e.state = 'active'
+            select 1 from executor e where e.id = $3::uuid and e.state = 'active'
         )
         and not exists (
             select 1 from queue q where q.name = $4::text and q.paused_at is not null
@@ -264,7 +284,17 @@ with claimed as (
     returning (j.ctid)::text as row_at, j.id, j.claim_epoch, j.attempts_used, j.max_attempts, j.claim_order
 )
 select
-    (max(c.claim_order))::bigint as last_order,
+    (
+        select count(*)
+        from (
+            select 1
+            from job c
+            where c.lane_id = $1::integer
+                and c.state = 'ready'
+                and c.run_id is null
+            limit $2::integer
+        ) ready
+    )::integer as seen,
     ('[' || string_agg(
         claimed_text(
             c.row_at, c.id, c.claim_epoch, c.attempts_used, c.max_attempts,
@@ -281,7 +311,7 @@ group by case when pg_column_size(s.payload) > 8000 or pg_column_size(s.metadata
 class ClaimOfLaneRow(Struct, frozen=True):
     """Row of ClaimOfLane."""
 
-    last_order: int
+    seen: int
     jobs: str
 
 
@@ -291,16 +321,17 @@ _make_claim_of_lane_row = args_row(ClaimOfLaneRow)
 async def claim_of_lane(
     conn: AsyncConnection[Any],
     *,
-    executor_id: ExecutorId,
     lane_id: int,
     slots: int,
+    executor_id: ExecutorId,
     queue: str,
 ) -> list[ClaimOfLaneRow]:
     """moves job: ready → running
     Of jobs of handlers that are on their own: claim those of one lane, up to `slots`. For an executor that knows the lane, and that
     nothing else is ready: it takes half the time of a statement that can do everything. What is claimed comes as in TurnOverJobs.
+    `seen`: so many it would have taken, had nobody held any of them.
     Locks: the claimed job rows (SKIP LOCKED), by ctid.
     """
     cur = AsyncRawCursor(conn, row_factory=_make_claim_of_lane_row)
-    await cur.execute(CLAIM_OF_LANE, (executor_id, lane_id, slots, queue))
+    await cur.execute(CLAIM_OF_LANE, (lane_id, slots, executor_id, queue))
     return await cur.fetchall()

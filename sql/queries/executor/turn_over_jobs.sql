@@ -8,7 +8,8 @@
 -- ready before the mark is found by a call without marks.
 -- No attempt is opened. The newest attempt of a handler's job is the job's row; it gets a row of its own when it has something to say.
 -- Lists come as the text of arrays, which costs a quarter of dumping them; results only of those jobs that have one, as a JSON array.
--- `others_ready` says that another lane had something, too.
+-- `is_held`: more of that lane was ready, and there were slots for it, but somebody held it. `others_ready`: another lane had
+-- something, too.
 -- What is claimed goes back as JSON, a text for all small jobs and one for each that is large: a row for each job, of as many
 -- columns, costs both sides more. See the function claimed_text.
 -- Locks: the finished job rows, found by ctid; then the claimed ones (SKIP LOCKED), by ctid too. In that order, which the condition on
@@ -121,7 +122,10 @@ claimed as (
     returning (j.ctid)::text as row_at, j.id, j.run_id, j.claim_epoch, j.attempts_used, j.max_attempts, j.claim_order
 ),
 taken as materialized (
-    select max(c.claim_order) as last_order, coalesce(bool_or(c.run_id is not null), false) as in_runs
+    select
+        count(*)::integer as jobs,
+        max(c.claim_order) as last_order,
+        coalesce(bool_or(c.run_id is not null), false) as in_runs
     from claimed c
 ),
 told as (
@@ -147,6 +151,21 @@ select
     b.job_type,
     b.queue,
     (t.last_order)::bigint as last_order,
+    (case
+        when t.jobs < @slots::integer then (
+            select count(*)
+            from (
+                select 1
+                from job c
+                where c.lane_id = b.lane_id
+                    and c.state = 'ready'
+                    and c.claim_order >= b.mark
+                order by c.claim_order
+                limit t.jobs + 1
+            ) seen
+        ) > t.jobs
+        else false
+    end)::boolean as is_held,
     b.others_ready,
     (g.jobs)::text as jobs,
     (case when e.in_runs or e.are_limited then (select ring('job_finished')) end)::boolean as rung
@@ -171,6 +190,7 @@ left join (
 -- moves job: ready → running
 -- Of jobs of handlers that are on their own: claim those of one lane, up to `slots`. For an executor that knows the lane, and that
 -- nothing else is ready: it takes half the time of a statement that can do everything. What is claimed comes as in TurnOverJobs.
+-- `seen`: so many it would have taken, had nobody held any of them.
 -- Locks: the claimed job rows (SKIP LOCKED), by ctid.
 with claimed as (
     update job j
@@ -199,7 +219,17 @@ with claimed as (
     returning (j.ctid)::text as row_at, j.id, j.claim_epoch, j.attempts_used, j.max_attempts, j.claim_order
 )
 select
-    (max(c.claim_order))::bigint as last_order,
+    (
+        select count(*)
+        from (
+            select 1
+            from job c
+            where c.lane_id = @lane_id::integer
+                and c.state = 'ready'
+                and c.run_id is null
+            limit @slots::integer
+        ) ready
+    )::integer as seen,
     ('[' || string_agg(
         claimed_text(
             c.row_at, c.id, c.claim_epoch, c.attempts_used, c.max_attempts,

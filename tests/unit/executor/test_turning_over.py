@@ -52,28 +52,47 @@ def test_what_is_left_out_of_a_claimed_job_is_null() -> None:
     assert (two.row_at, two.epoch, two.attempts_used, two.max_attempts, two.timeout_seconds) == ("(0,2)", 2, 1, 9, 7)
 
 
+class Clock:
+    """A clock that stands, and marks that go by it."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.marks = LaneMarks(clock=lambda: self.now)
+        self.marks.claimed(1, 100)
+        assert self.marks.choose() == {}  # nobody knows yet what is in front
+        self.marks.took(0.002, from_front=True)
+
+
 def test_scans_from_the_front_take_a_twentieth_of_the_time_and_none_while_they_are_short() -> None:
-    now = [0.0]
-    marks = LaneMarks(clock=lambda: now[0])
-    marks.claimed(1, 100)
-    marks.took(0.002, from_front=True)  # nothing to compare with yet: as if all of it were too long
+    clock = Clock()
+    marks = clock.marks
+    marks.took(0.502, from_front=True)
     assert marks.choose() == {1: 100}
     marks.took(0.002, from_front=False)
-    now[0] = 0.041
-    assert marks.choose() == {}
-    marks.took(0.002, from_front=True)
-    assert marks.choose() == {}  # as short as any other: again at once
+    clock.now += 11.0
+    assert (marks.front_due_in, marks.choose()) == (0, {})
+    marks.took(0.0035, from_front=True)
+    assert (marks.front_due_in, marks.choose()) == (0, {})  # longer only by chance: again at once
     marks.took(0.502, from_front=True)
-    now[0] += 9.9
+    clock.now += 9.9
     assert marks.choose() == {1: 100}
-    now[0] += 0.2
+    assert 0 < marks.front_due_in < 0.2
+    clock.now += 0.2
     assert marks.choose() == {}
 
 
-def test_an_empty_lane_is_looked_at_from_the_front() -> None:
-    marks = LaneMarks(clock=lambda: 0.0)
-    marks.claimed(1, 100)
-    marks.took(10.0, from_front=True)
-    assert marks.choose() == {1: 100}
-    marks.forget()
-    assert marks.choose() == {}
+def test_while_one_scans_from_the_front_others_do_not_but_for_a_second_at_most() -> None:
+    clock = Clock()
+    assert clock.marks.choose() == {}
+    assert clock.marks.choose() == {1: 100}
+    clock.now += 1.1  # whoever scanned has not been answered
+    assert clock.marks.choose() == {}
+
+
+def test_marks_that_were_chosen_stay_as_they_were() -> None:
+    clock = Clock()
+    clock.marks.choose()
+    chosen = clock.marks.choose()
+    clock.marks.claimed(1, 200)
+    clock.marks.claimed(2, 300)
+    assert chosen == {1: 100}
