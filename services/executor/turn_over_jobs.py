@@ -205,6 +205,7 @@ class JobTurnover:
                 # It may have taken effect, or may still do so. The ends are settled one way or the other.
                 self._settle_all(ended)
                 if look.slots:
+                    self._marks.took(time.monotonic() - began, from_front=not look.marks)
                     self._membership.doubt_books()
                 raise
             except DataRefusedError:
@@ -224,7 +225,8 @@ class JobTurnover:
         if found.claimed and found.lane is not None:
             self._rings.learn(found.lane)
             if found.last_order is not None:
-                self._marks.claimed(found.lane.lane_id, found.last_order)
+                is_all = len(found.claimed) < look.slots and not found.is_held
+                self._marks.claimed(found.lane.lane_id, found.last_order, is_all=is_all)
             self._processes.submit(_make_calls(found.claimed, found.lane))
         return found
 

@@ -205,9 +205,9 @@ async def test_what_is_ready_in_front_of_a_mark_is_found_as_soon_as_the_front_is
     marks.took(0.101, from_front=True)  # as beside an old snapshot
     add_jobs(engine, {"priority": 100})
     turnover.ring(about(engine))
-    assert await turnover.turn_over() == pytest.approx(2.0)
+    assert await turnover.turn_over() == pytest.approx(1.0)
     assert len(looks.calls) == 1
-    now[0] += 2.0
+    now[0] += 1.0
     await turnover.turn_over()
     assert len(looks.calls) == 2
     assert looks.sent == [ANYWHERE] * 3

@@ -16,9 +16,9 @@ TURN_OVER_JOBS: Final = """\
 with ending as (
     select u.row_at, u.job_id, u.epoch
     from rows from (
-        unnest($2::tid[]),
-        unnest($3::uuid[]),
-        unnest($4::integer[])
+        unnest($1::tid[]),
+        unnest($2::uuid[]),
+        unnest($3::integer[])
     ) as u (row_at, job_id, epoch)
 ),
 done as (
@@ -45,18 +45,18 @@ ended as materialized (
 given as (
     select u.job_id, u.result
     from rows from (
-        unnest($5::uuid[]),
-        jsonb_array_elements(($6::text)::jsonb)
+        unnest($4::uuid[]),
+        jsonb_array_elements(($5::text)::jsonb)
     ) as u (job_id, result)
 ),
 recorded as (
     insert into attempt (job_id, epoch, executor_id, started_at, ended_at, outcome, result, log_day)
     select
-        d.id, d.claim_epoch, $7::uuid, d.claimed_at, now(), 'succeeded', g.result,
+        d.id, d.claim_epoch, $6::uuid, d.claimed_at, now(), 'succeeded', g.result,
         (d.claimed_at at time zone 'utc')::date
     from done d
     left join given g on g.job_id = d.id
-    where ((select e.in_runs from ended e) or $5::uuid[] <> '{}')
+    where ((select e.in_runs from ended e) or $4::uuid[] <> '{}')
         and (g.job_id is not null or d.run_id is not null)
     on conflict (job_id, epoch) do nothing
 ),
@@ -70,7 +70,7 @@ best as (
     from lane l
     left join (
         select u.lane_id, u.claim_order
-        from rows from (unnest($8::integer[]), unnest($9::bigint[])) as u (lane_id, claim_order)
+        from rows from (unnest($7::integer[]), unnest($8::bigint[])) as u (lane_id, claim_order)
     ) m on m.lane_id = l.id
     cross join lateral (
         select c.claim_order
@@ -82,11 +82,11 @@ best as (
         limit 1
     ) head
     where l.kind = 'handler'
-        and l.queue = any($10::text[])
-        and l.job_type = any($11::text[])
-        and l.labels <@ $12::text[]
+        and l.queue = any($9::text[])
+        and l.job_type = any($10::text[])
+        and l.labels <@ $11::text[]
         and not exists (select 1 from queue q where q.name = l.queue and q.paused_at is not null)
-        and $1::integer > 0
+        and $12::integer > 0
         and (select e.jobs from ended e) >= 0
     order by head.claim_order
     limit 1
@@ -96,7 +96,7 @@ claimed as (
     set
         state = 'running',
         reason = null,
-        executor_id = $7::uuid,
+        executor_id = $6::uuid,
         claim_epoch = j.claim_epoch + 1,
         claimed_at = now()
     where j.ctid = any(array(
@@ -106,11 +106,11 @@ claimed as (
             and c.state = 'ready'
             and c.claim_order >= (select b.mark from best b)
         order by c.claim_order
-        limit $1::integer
+        limit $12::integer
         for update skip locked
     ))
         and exists (
-            select 1 from executor e where e.id = $7::uuid and e.state = 'active'
+            select 1 from executor e where e.id = $6::uuid and e.state = 'active'
         )
     returning (j.ctid)::text as row_at, j.id, j.run_id, j.claim_epoch, j.attempts_used, j.max_attempts, j.claim_order
 ),
@@ -121,17 +121,37 @@ taken as materialized (
         coalesce(bool_or(c.run_id is not null), false) as in_runs
     from claimed c
 ),
+leaving as materialized (
+    select
+        case
+            when t.jobs < $12::integer then (
+                select count(*)
+                from (
+                    select 1
+                    from job c
+                    where c.lane_id = b.lane_id
+                        and c.state = 'ready'
+                        and c.claim_order >= b.mark
+                    order by c.claim_order
+                    limit t.jobs + 1
+                ) seen
+            ) > t.jobs
+            else false
+        end as is_held
+    from taken t
+    left join best b on true
+),
 told as (
     insert into audit_event (name, actor, run_id, job_id, detail)
     select
-        'job.claimed', 'executor:' || ($7::uuid)::text, c.run_id, c.id,
+        'job.claimed', 'executor:' || ($6::uuid)::text, c.run_id, c.id,
         jsonb_build_object('state', 'running', 'epoch', c.claim_epoch)
     from claimed c
     where (select t.in_runs from taken t)
         and c.run_id is not null
     union all
     select
-        'job.finished', 'executor:' || ($7::uuid)::text, d.run_id, d.id,
+        'job.finished', 'executor:' || ($6::uuid)::text, d.run_id, d.id,
         jsonb_build_object('state', 'succeeded', 'epoch', d.claim_epoch)
     from done d
     where (select e.in_runs from ended e)
@@ -144,27 +164,14 @@ select
     b.job_type,
     b.queue,
     (t.last_order)::bigint as last_order,
-    (case
-        when t.jobs < $1::integer then (
-            select count(*)
-            from (
-                select 1
-                from job c
-                where c.lane_id = b.lane_id
-                    and c.state = 'ready'
-                    and c.claim_order >= b.mark
-                order by c.claim_order
-                limit t.jobs + 1
-            ) seen
-        ) > t.jobs
-        else false
-    end)::boolean as is_held,
+    (l.is_held)::boolean as is_held,
     b.others_ready,
     (g.jobs)::text as jobs,
     (case when e.in_runs or e.are_limited then (select ring('job_finished')) end)::boolean as rung
 from ended e
 left join best b on true
 cross join taken t
+cross join leaving l
 left join (
     select
         '[' || string_agg(
@@ -201,7 +208,6 @@ _make_turn_over_jobs_row = args_row(TurnOverJobsRow)
 async def turn_over_jobs(
     conn: AsyncConnection[Any],
     *,
-    slots: int,
     done_rows_at: ArrayText,
     done_job_ids: ArrayText,
     done_epochs: ArrayText,
@@ -213,6 +219,7 @@ async def turn_over_jobs(
     queues: ArrayText,
     job_types: ArrayText,
     labels: ArrayText,
+    slots: int,
 ) -> list[TurnOverJobsRow]:
     """moves job: running → succeeded
     moves job: ready → running
@@ -238,7 +245,6 @@ async def turn_over_jobs(
     await cur.execute(
         TURN_OVER_JOBS,
         (
-            slots,
             done_rows_at,
             done_job_ids,
             done_epochs,
@@ -250,6 +256,7 @@ async def turn_over_jobs(
             queues,
             job_types,
             labels,
+            slots,
         ),
     )
     return await cur.fetchall()
@@ -292,6 +299,7 @@ select
             where c.lane_id = $1::integer
                 and c.state = 'ready'
                 and c.run_id is null
+            order by c.claim_order
             limit $2::integer
         ) ready
     )::integer as seen,

@@ -128,6 +128,26 @@ taken as materialized (
         coalesce(bool_or(c.run_id is not null), false) as in_runs
     from claimed c
 ),
+leaving as materialized (
+    select
+        case
+            when t.jobs < @slots::integer then (
+                select count(*)
+                from (
+                    select 1
+                    from job c
+                    where c.lane_id = b.lane_id
+                        and c.state = 'ready'
+                        and c.claim_order >= b.mark
+                    order by c.claim_order
+                    limit t.jobs + 1
+                ) seen
+            ) > t.jobs
+            else false
+        end as is_held
+    from taken t
+    left join best b on true
+),
 told as (
     insert into audit_event (name, actor, run_id, job_id, detail)
     select
@@ -151,27 +171,14 @@ select
     b.job_type,
     b.queue,
     (t.last_order)::bigint as last_order,
-    (case
-        when t.jobs < @slots::integer then (
-            select count(*)
-            from (
-                select 1
-                from job c
-                where c.lane_id = b.lane_id
-                    and c.state = 'ready'
-                    and c.claim_order >= b.mark
-                order by c.claim_order
-                limit t.jobs + 1
-            ) seen
-        ) > t.jobs
-        else false
-    end)::boolean as is_held,
+    (l.is_held)::boolean as is_held,
     b.others_ready,
     (g.jobs)::text as jobs,
     (case when e.in_runs or e.are_limited then (select ring('job_finished')) end)::boolean as rung
 from ended e
 left join best b on true
 cross join taken t
+cross join leaving l
 left join (
     select
         '[' || string_agg(
@@ -227,6 +234,7 @@ select
             where c.lane_id = @lane_id::integer
                 and c.state = 'ready'
                 and c.run_id is null
+            order by c.claim_order
             limit @slots::integer
         ) ready
     )::integer as seen,

@@ -58,27 +58,54 @@ class Clock:
     def __init__(self) -> None:
         self.now = 100.0
         self.marks = LaneMarks(clock=lambda: self.now)
-        self.marks.claimed(1, 100)
+        self.marks.claimed(1, 100, is_all=True)
         assert self.marks.choose() == {}  # nobody knows yet what is in front
         self.marks.took(0.002, from_front=True)
+        self.marks.took(0.002, from_front=False)
+        self.now += 1
+
+    def scan(self, seconds: float) -> float:
+        """Scan from the front as soon as that is due; returns how long the next one has to wait."""
+        self.now += self.marks.front_due_in
+        assert self.marks.choose() == {}
+        self.marks.took(seconds, from_front=True)
+        return self.marks.front_due_in
 
 
 def test_scans_from_the_front_take_a_twentieth_of_the_time_and_none_while_they_are_short() -> None:
     clock = Clock()
-    marks = clock.marks
-    marks.took(0.502, from_front=True)
-    assert marks.choose() == {1: 100}
-    marks.took(0.002, from_front=False)
-    clock.now += 11.0
-    assert (marks.front_due_in, marks.choose()) == (0, {})
-    marks.took(0.0035, from_front=True)
-    assert (marks.front_due_in, marks.choose()) == (0, {})  # longer only by chance: again at once
-    marks.took(0.502, from_front=True)
-    clock.now += 9.9
-    assert marks.choose() == {1: 100}
-    assert 0 < marks.front_due_in < 0.2
+    assert clock.scan(0.002) == 0
+    assert clock.scan(0.0035) == 0  # longer only by chance: again at once
+    assert clock.scan(0.042) == pytest.approx(0.8)
+    clock.now += 0.7
+    assert clock.marks.choose() == {1: 100}
     clock.now += 0.2
-    assert marks.choose() == {}
+    assert clock.marks.choose() == {}
+
+
+def test_one_that_was_held_up_costs_a_second_and_those_that_stay_long_ever_more() -> None:
+    clock = Clock()
+    assert clock.scan(30.0) == 1
+    assert clock.scan(0.002) == 0
+    rests = [clock.scan(0.502) for _ in range(6)]
+    assert rests == pytest.approx([1, 2, 4, 8, 10, 10])
+    assert [clock.scan(34.0) for _ in range(4)] == pytest.approx([20, 40, 60, 60])
+    assert clock.scan(0.002) == 0
+
+
+def test_a_claim_from_a_mark_that_was_held_up_does_not_make_all_others_look_short() -> None:
+    clock = Clock()
+    clock.marks.took(8.0, from_front=False)
+    samples = 0
+    for _ in range(200):
+        if clock.marks.choose():
+            samples += 1
+            clock.marks.took(0.002, from_front=False)
+        else:
+            clock.marks.took(0.3, from_front=True)
+            if clock.marks.front_due_in:
+                break
+    assert samples == 1
 
 
 def test_while_one_scans_from_the_front_others_do_not_but_for_a_second_at_most() -> None:
@@ -93,6 +120,15 @@ def test_marks_that_were_chosen_stay_as_they_were() -> None:
     clock = Clock()
     clock.marks.choose()
     chosen = clock.marks.choose()
-    clock.marks.claimed(1, 200)
-    clock.marks.claimed(2, 300)
+    clock.marks.claimed(1, 200, is_all=True)
+    clock.marks.claimed(2, 300, is_all=True)
     assert chosen == {1: 100}
+
+
+def test_a_mark_goes_back_only_where_something_was_left_behind_it() -> None:
+    clock = Clock()
+    clock.marks.choose()
+    clock.marks.claimed(1, 50, is_all=True)
+    assert clock.marks.choose() == {1: 100}
+    clock.marks.claimed(1, 60, is_all=False)
+    assert clock.marks.choose() == {1: 60}
