@@ -8,7 +8,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -23,11 +23,11 @@ from services.executor.handler_frames import Call, CallEnd
 from services.executor.hear_lanes import LaneRings
 from services.executor.hold_calls import CallHoldings, HeldCall
 from services.executor.keep_books import Books
+from services.executor.make_calls import make_calls
 from services.executor.mark_lanes import LaneMarks
 from services.executor.read_end import read_end
 from shared.db import KeptConnection, Pool
 from shared.errors import DatabaseUnavailableError, DataRefusedError
-from shared.jobs.retry_policy import RetryPolicy
 from shared.loop import Bell, jittered, run_loop
 from shared.queries.models import AttemptOutcome
 from shared.stop import Stop
@@ -41,8 +41,6 @@ _MOST_CLAIMED: Final = 400
 _MOST_ENDED: Final = 400
 # Beside a statement that is under way, another one is worth its round trip from here on.
 _ENOUGH: Final = 50
-
-_decode_retry: Final[Callable[[msgspec.Raw], RetryPolicy | None]] = msgspec.json.Decoder(RetryPolicy | None).decode
 
 
 class CallProcesses(Protocol):
@@ -227,7 +225,7 @@ class JobTurnover:
             if found.last_order is not None:
                 is_all = len(found.claimed) < look.slots and not found.is_held
                 self._marks.claimed(found.lane.lane_id, found.last_order, is_all=is_all)
-            self._processes.submit(_make_calls(found.claimed, found.lane))
+            self._processes.submit(make_calls(found.claimed, found.lane))
         return found
 
     def _end_look(self, look: _Look, found: Found | None) -> float:
@@ -271,41 +269,3 @@ class JobTurnover:
             self._wake()
 
         self._finisher.put(held.job_id, held.epoch, end, settled)
-
-
-def _make_calls(claimed: list[HeldCall], lane: Lane) -> list[Call]:
-    """Return the call of each claimed job."""
-    calls = []
-    for held in claimed:
-        attempt = held.attempts_used + 1
-        payload, metadata, retry = bytes(held.payload), bytes(held.metadata), None
-        if payload:
-            retry = _read_retry(held)
-            held.forget_details()
-        calls.append(
-            # By place, which is quicker than by name.
-            Call(
-                held.key,
-                lane.job_type,
-                payload,
-                held.id_text,
-                held.epoch,
-                attempt,
-                held.max_attempts,
-                held.timeout_seconds,
-                lane.queue,
-                retry,
-                metadata,
-                held.traceparent or "",
-            )
-        )
-    return calls
-
-
-def _read_retry(held: HeldCall) -> RetryPolicy | None:
-    try:
-        return _decode_retry(held.retry)
-    except msgspec.ValidationError as error:
-        # Of a newer version, perhaps. The handler's own will do; the job is not to blame.
-        logger.warning("the retry policy of a job is not understood: %s", error, extra={"job_id": held.job_id})
-        return None

@@ -4,9 +4,9 @@ from uuid import uuid4
 
 import pytest
 
-from services.executor import turn_over_jobs
 from services.executor.handler_frames import CallEnd, CallOutcome
 from services.executor.hold_calls import HeldCall, read_claimed
+from services.executor.make_calls import read_retry_policy
 from services.executor.mark_lanes import LaneMarks
 from services.executor.read_end import read_end
 from shared.jobs import RetryPolicy
@@ -31,11 +31,11 @@ def test_a_success_without_a_result_is_one() -> None:
 
 @pytest.mark.parametrize("retry", ['{"later": 1}', '{"first_seconds": -1}', "[]", '{"first_seconds": "x"}'])
 def test_a_policy_that_is_not_understood_costs_nobody_the_claim(retry: str) -> None:
-    assert turn_over_jobs._read_retry(_held(retry)) is None
+    assert read_retry_policy(_held(retry)) is None
 
 
 def test_a_policy_of_the_jobs_own_counts() -> None:
-    assert turn_over_jobs._read_retry(_held('{"first_seconds": 7}')) == RetryPolicy(first_seconds=7)
+    assert read_retry_policy(_held('{"first_seconds": 7}')) == RetryPolicy(first_seconds=7)
 
 
 def _held(retry: str) -> HeldCall:
