@@ -9,10 +9,10 @@ def main() -> int:
     """Fork, and run the executor in the child; returns its exit status."""
     link = become_reaped("howdah-executor")
     # Only now, in the child: the reaper stays without them, and tiny.
-    from functools import partial  # noqa: PLC0415
+    from functools import partial  # noqa: PLC0415 - see above
 
-    from services.executor.serve import Config, serve  # noqa: PLC0415
-    from shared.run_service import read_config, run_service  # noqa: PLC0415
+    from services.executor.serve import Config, serve  # noqa: PLC0415 - see above
+    from shared.run_service import read_config, run_service  # noqa: PLC0415 - see above
 
     return run_service("executor", read_config("executor", Config), partial(serve, link=link))
 
